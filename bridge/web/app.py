@@ -21,8 +21,9 @@ from bridge.web import health
 from bridge.web.receiver import body, webhooks
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import DirectIntake, Intake
-from bridge.web.receiver.late_answer import HARDENED, LateAnswer
+from bridge.web.receiver.late_answer import HARDENED
 from bridge.web.receiver.refusal_log import RefusalLog
+from bridge.web.receiver.webhooks import WebhookReceiver
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +52,18 @@ def create_app(
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # an address with `//` is no address of ours: 404, no detour
     counters = Counters()
-    app.extensions["bridge"] = {"counters": counters}
-    intake = intake or DirectIntake(ledger, doorbell)
-    refusal_log = RefusalLog(ledger, clock)
-    app.register_blueprint(
-        webhooks.blueprint(
-            config.connections,
-            connectors,
-            intake,
-            clock,
-            counters,
-            refusal_log,
-            limit,
-            former=_former_names(ledger),
-        )
+    receiver = WebhookReceiver(
+        config.connections,
+        connectors,
+        intake or DirectIntake(ledger, doorbell),
+        clock,
+        counters,
+        RefusalLog(ledger, clock),
+        limit,
+        former=_former_names(ledger),
     )
+    app.extensions["bridge"] = {"counters": counters, "receiver": receiver}
+    app.register_blueprint(webhooks.blueprint(receiver))
     app.register_blueprint(
         health.blueprint(ledger, doorbell, clock, counters, metrics_token, troubles)
     )
@@ -85,9 +83,8 @@ def create_app(
 
     @app.after_request
     def harden(answer: Response) -> Response:
-        if not isinstance(answer, LateAnswer):  # it is made with them
-            for name, value in HARDENED:
-                answer.headers.setdefault(name, value)
+        for name, value in HARDENED:
+            answer.headers.setdefault(name, value)
         return answer
 
     return app

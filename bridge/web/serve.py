@@ -57,6 +57,7 @@ def application() -> Gateway:
     name = os.environ.get(NAME, "")
     return Gateway(
         app,
+        app.extensions["bridge"]["receiver"],
         limit=bridge.config.settings.body_limit,
         on_close=intake.close,
         beat=lambda: bridge.note_seen(name),

@@ -151,4 +151,11 @@ def application():
     def explode():
         raise RuntimeError("a secret detail")
 
-    return Gateway(app, limit=64 * 1024, bodies=256 * 1024, body_timeout=3, on_close=intake.close)
+    return Gateway(
+        app,
+        app.extensions["bridge"]["receiver"],
+        limit=64 * 1024,
+        bodies=256 * 1024,
+        body_timeout=3,
+        on_close=intake.close,
+    )

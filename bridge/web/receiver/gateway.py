@@ -4,7 +4,9 @@ A WSGI server hands a request over while its body is still arriving, and the thr
 waits. A few callers who send one byte a minute would then occupy every thread. Here a body is
 awaited within limits of size and time, and only then is the application called: with a small body,
 as a webhook has, in the loop itself, since that is done sooner than a thread is woken; with any
-other in a thread. No thread waits for a commit either (late_answer.py).
+other in a thread. What is posted to a connection's address goes to the receiver of webhooks, past
+the application, which would do no more than hand it on. No thread waits for a commit either
+(late_answer.py).
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,7 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from bridge.web.receiver.body import LIMIT
-from bridge.web.receiver.late_answer import LATE, LateAnswer
+from bridge.web.receiver.late_answer import Answer, LateAnswer, in_json
+from bridge.web.receiver.webhooks import WebhookReceiver
 
 THREADS: Final = 16
 PROBE_THREADS: Final = 4
@@ -39,7 +43,11 @@ _JSON: Final = [("content-type", "application/json"), ("connection", "close"), _
 _BUSY: Final = [*_JSON, ("retry-after", "10")]
 _PLAIN: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
-_Answer = tuple[int, list[tuple[str, str]], bytes]
+WEBHOOKS: Final = "/webhooks/"
+"""Where the address of a connection begins that takes webhooks."""
+
+log = logging.getLogger(__name__)
+
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -58,6 +66,7 @@ class Gateway:
     def __init__(
         self,
         app: Wsgi,
+        receiver: WebhookReceiver,
         *,
         threads: int = THREADS,
         limit: int = LIMIT,
@@ -67,6 +76,7 @@ class Gateway:
         beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._app = app
+        self._receiver = receiver
         self._on_close = on_close
         self._beat = beat
         self._beating: asyncio.Task[None] | None = None
@@ -118,13 +128,13 @@ class Gateway:
             answer = await loop.run_in_executor(
                 pool, self._call, scope, bytes(body[: self._limit + 1])
             )
-        status, headers, payload = await self._when_known(answer)
+        if isinstance(answer, LateAnswer):
+            answer = await self._when_known(answer)
+        status, headers, payload = answer
         protocol.response_bytes(status, [*headers, _NAMELESS], payload)
 
-    async def _when_known(self, answer: _Answer | LateAnswer) -> _Answer:
-        """Return the answer; one that waits for a commit is awaited without a thread."""
-        if not isinstance(answer, LateAnswer):
-            return answer
+    async def _when_known(self, answer: LateAnswer) -> Answer:
+        """Return an answer that waits for a commit, awaited without a thread."""
         if not answer.begun.done():
             known = asyncio.get_running_loop().create_future()
             answer.begun.add_done_callback(lambda _: self._wake(known))
@@ -175,20 +185,43 @@ class Gateway:
             if len(body) > SMALL_BODY and self._held > self._bodies:
                 raise _TooMuchAtOnceError
 
-    def _call(self, scope: Any, body: bytes) -> _Answer | LateAnswer:
+    def _call(self, scope: Any, body: bytes) -> Answer | LateAnswer:
+        path = scope.path
+        if scope.method == "POST" and path.startswith(WEBHOOKS):
+            name = path[len(WEBHOOKS) :]
+            if name in self._receiver.connections:
+                return self._received(name, scope, body)
+        return self._applied(scope, body)
+
+    def _received(self, name: str, scope: Any, body: bytes) -> Answer | LateAnswer:
+        try:
+            return self._receiver.receive(name, _headers(scope), io.BytesIO(body))
+        except Exception:
+            log.exception("a webhook failed; it was answered with 500")
+            return in_json({"error": "Internal Server Error"}, 500)
+
+    def _applied(self, scope: Any, body: bytes) -> Answer:
         answer: list[Any] = [500, []]
-        late: list[LateAnswer] = []
 
         def start(status: str, headers: list[tuple[str, str]], _failure: Any = None) -> None:
             answer[:] = [int(status[:3]), headers]
 
-        parts = self._app(_environ(scope, body) | {LATE: late}, start)
+        parts = self._app(_environ(scope, body), start)
         try:
             payload = b"".join(parts)
         finally:
             if (close := getattr(parts, "close", None)) is not None:
                 close()
-        return late[0] if late else (answer[0], answer[1], payload)
+        return answer[0], answer[1], payload
+
+
+def _headers(scope: Any) -> dict[str, str]:
+    """Return a request's headers by their lower-case names, as `_environ` would have them."""
+    headers: dict[str, str] = {}
+    for each, value in scope.headers.items():
+        name = each.replace("_", "-")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def _environ(scope: Any, body: bytes) -> dict[str, Any]:

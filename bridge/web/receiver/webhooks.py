@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import ceil
-from typing import Any, Final
+from typing import IO, Any, Final
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from bridge.clock import Clock
 from bridge.connectors import signing
@@ -28,7 +28,7 @@ from bridge.scrubber import Scrubber
 from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake, Receipt
-from bridge.web.receiver.late_answer import LateAnswer, Said
+from bridge.web.receiver.late_answer import Answer, LateAnswer, in_json
 from bridge.web.receiver.rates import REFUSED, RateMeter
 from bridge.web.receiver.refusal_log import RefusalLog
 
@@ -55,86 +55,110 @@ _NEVER_KEPT: Final = ("auth", "cookie", "secret", "signature", "token", "key", "
 log = logging.getLogger(__name__)
 
 
-def blueprint(
-    connections: Mapping[str, Connection],
-    connectors: Mapping[str, Connector],
-    intake: Intake,
-    clock: Clock,
-    counters: Counters,
-    refusal_log: RefusalLog,
-    limit: int = body.LIMIT,
-    *,
-    former: Collection[str] = (),
-) -> Blueprint:
-    """Return the route that takes webhooks.
+class WebhookReceiver:
+    """Takes webhooks in, from whichever server hands them over."""
 
-    `former`: names by which connections were known; what is refused there is counted by name, too.
-    """
-    routes = Blueprint("webhooks", __name__)
-    taken, refused = RateMeter(), RateMeter()
-    scrubber = Scrubber(secret for each in connections.values() for secret in each.secrets)
+    def __init__(
+        self,
+        connections: Mapping[str, Connection],
+        connectors: Mapping[str, Connector],
+        intake: Intake,
+        clock: Clock,
+        counters: Counters,
+        refusal_log: RefusalLog,
+        limit: int = body.LIMIT,
+        *,
+        former: Collection[str] = (),
+    ) -> None:
+        """Make the receiver of these connections.
 
-    def counted_refusal(connection: str, reason: str) -> None:
-        counters.refused(connection, reason)
-        refusal_log.add(connection, reason)
+        `former`: names by which connections were known; what is refused there is counted by name,
+        too.
+        """
+        self.connections = connections
+        self._connectors = connectors
+        self._intake = intake
+        self._clock = clock
+        self._counters = counters
+        self._refusal_log = refusal_log
+        self._limit = limit
+        self._former = former
+        self._taken, self._refused = RateMeter(), RateMeter()
+        self._scrubber = Scrubber(secret for each in connections.values() for secret in each.secrets)
 
-    @routes.post("/webhooks/<name>")
-    def receive(name: str) -> tuple[Response, int] | Response:
-        now, counted = clock.now(), ""
+    def receive(
+        self, name: str, headers: Mapping[str, str], stream: IO[bytes]
+    ) -> Answer | LateAnswer:
+        """Take what was posted to a connection's address. Header names are lower-case."""
+        now, counted = self._clock.now(), ""
         try:
-            connection, webhook = _connection(connections, name)
+            connection, webhook = _connection(self.connections, name)
             counted = name
-            headers = _headers(request.environ)
-            raw = body.read(headers, request.stream, limit)
+            raw = body.read(headers, stream, self._limit)
             signing.verify(webhook, headers, raw, now)
         except Rejected as error:
             # After the signature was checked: strangers cannot use up what the vendor may send.
-            wait = refused.wait(counted, REFUSED, now)
+            wait = self._refused.wait(counted, REFUSED, now)
             answered = TooMany(wait) if wait else error
             # A name that a stranger has made up is not kept.
-            known = name if name in connections or name in former else ""
-            counted_refusal(known, _reason(answered, connections.get(name)))
+            known = name if name in self.connections or name in self._former else ""
+            self._count_refusal(known, _reason(answered, self.connections.get(name), headers))
             return _refusal(answered)
-        if wait := taken.wait(name, webhook.rate_limit, now):
-            counted_refusal(name, TooMany.__name__)
+        if wait := self._taken.wait(name, webhook.rate_limit, now):
+            self._count_refusal(name, TooMany.__name__)
             return _refusal(TooMany(wait))
-        delivery = _delivery(connection, webhook, connectors[name], headers, raw, now, scrubber)
+        connector = self._connectors[name]
+        delivery = _delivery(connection, webhook, connector, headers, raw, now, self._scrubber)
         try:
-            begun = intake.begin(delivery)
+            begun = self._intake.begin(delivery)
         except Exception as error:  # noqa: BLE001 - it is told below
             begun = Future()
             begun.set_exception(error)
-        return LateAnswer(begun, intake.patience, lambda: answer(delivery, begun))
+        return LateAnswer(begun, self._intake.patience, lambda: self._answer(delivery, begun))
 
-    def answer(delivery: Delivery, begun: Future[Receipt]) -> Said:
+    def _count_refusal(self, connection: str, reason: str) -> None:
+        self._counters.refused(connection, reason)
+        self._refusal_log.add(connection, reason)
+
+    def _answer(self, delivery: Delivery, begun: Future[Receipt]) -> Answer:
         name = delivery.connection
         try:
-            receipt = intake.receipt(begun)
+            receipt = self._intake.receipt(begun)
         except Exception as error:
             # Whatever it was, nothing is committed, so nothing may be acknowledged.
             if not isinstance(error, LedgerError):
                 log.exception("a delivery of %s was not committed; it was answered with 503", name)
-            counters.refused(name, "LedgerDown")
+            self._counters.refused(name, "LedgerDown")
             about = {"connection": name, "code": of_refusal("LedgerDown")}
             log.warning("refused a webhook: the ledger could not take it", extra=about)
-            again = {"Retry-After": RETRY_AFTER_SECONDS}
-            return {"error": "the ledger cannot be reached; send this again"}, 503, again
+            again = ("Retry-After", RETRY_AFTER_SECONDS)
+            return in_json({"error": "the ledger cannot be reached; send this again"}, 503, again)
         status = delivery.verdict if delivery.verdict in {"ignored", "quarantined"} else "accepted"
         log.info("took a webhook", extra=_about(delivery, status, is_new=receipt.is_new))
         status = status if receipt.is_new else "duplicate"
-        counters.accepted(name, status)
-        return {"id": receipt.id, "status": status}, 202 if receipt.is_new else 200, {}
+        self._counters.accepted(name, status)
+        return in_json({"id": receipt.id, "status": status}, 202 if receipt.is_new else 200)
+
+
+def blueprint(receiver: WebhookReceiver) -> Blueprint:
+    """Return the route that takes webhooks, for any server."""
+    routes = Blueprint("webhooks", __name__)
+
+    @routes.post("/webhooks/<name>")
+    def receive(name: str) -> Response:
+        answer = receiver.receive(name, _headers(request.environ), request.stream)
+        status, headers, said = answer.waited() if isinstance(answer, LateAnswer) else answer
+        return Response(said, status, headers)
 
     return routes
 
 
-def _reason(error: Rejected, connection: Connection | None) -> str:
+def _reason(error: Rejected, connection: Connection | None, headers: Mapping[str, str]) -> str:
     """Return as what a refusal is counted: an error's class name, or that nothing was signed."""
     webhook = connection.webhook if connection is not None else None
     if webhook is None or isinstance(error, UnknownConnection):
         return type(error).__name__
-    is_signed = signing.is_signed(webhook, _headers(request.environ))
-    return type(error).__name__ if is_signed else UNSIGNED
+    return type(error).__name__ if signing.is_signed(webhook, headers) else UNSIGNED
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -169,13 +193,12 @@ def _connection(connections: Mapping[str, Connection], name: str) -> tuple[Conne
     return connection, connection.webhook
 
 
-def _refusal(error: Rejected) -> tuple[Response, int]:
+def _refusal(error: Rejected) -> Answer:
     why = "the signature is missing, wrong or too old" if error.status == 401 else str(error)
-    answer = jsonify(error=why)
-    answer.headers["Connection"] = "close"  # the rest of the body is not going to be read
+    headers = [("Connection", "close")]  # the rest of the body is not going to be read
     if isinstance(error, TooMany):
-        answer.headers["Retry-After"] = str(max(1, ceil(error.wait)))
-    return answer, int(error.status)
+        headers.append(("Retry-After", str(max(1, ceil(error.wait)))))
+    return in_json({"error": why}, int(error.status), *headers)
 
 
 def _delivery(

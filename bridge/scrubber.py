@@ -116,7 +116,7 @@ class Scrubber:
         """Return where secrets begin and end, in order and apart from each other."""
         if not (self._windows or self._short):
             return []
-        if _ESCAPE.search(text) is None:  # as nearly all texts are: nothing is to be undone
+        if _is_bare(text) or _ESCAPE.search(text) is None:  # nothing is to be undone
             low = _lower(text)
             return _joined([*self._runs(low), *self._whole(low)])
         reading: _Reading | None = _Reading(text, range(len(text)), range(1, len(text) + 1))
@@ -158,6 +158,17 @@ class Scrubber:
                 at = low.find(short, at + len(short))
 
 
+def _is_bare(text: str) -> bool:
+    """Return whether a text has neither escapes nor what cannot be seen, as nearly all have not."""
+    return (
+        text.isascii()
+        and text.isprintable()
+        and "%" not in text
+        and "\\" not in text
+        and "&" not in text
+    )
+
+
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return spans in order, those that touch each other as one."""
     joined: list[tuple[int, int]] = []
@@ -177,7 +188,7 @@ def _is_plain(text: str) -> bool:
     if not text.isascii():
         return False
     low = text.lower()
-    return not any(word in low for word in _SIGNS)
+    return not any(map(low.__contains__, _SIGNS))
 
 
 def _without_patterns(text: str) -> str:

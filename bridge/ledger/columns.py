@@ -22,6 +22,11 @@ metadata = MetaData(
 """All tables of the ledger."""
 
 
+def naive(value: datetime) -> ValueError:
+    """Return the error that refuses a time without a zone."""
+    return ValueError(f"{value!r} has no time zone; the ledger keeps aware times only")
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware time, stored in UTC. Naive times are refused: their zone cannot be known."""
 
@@ -33,7 +38,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; the ledger keeps aware times only")
+            raise naive(value)
         utc = value.astimezone(UTC)
         # SQLite stores no zone and would silently drop it.
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc

@@ -5,7 +5,8 @@ To compile and bind a list of VALUES costs more than the database takes to store
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
@@ -26,7 +27,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from bridge.ledger.columns import StorableText, UTCDateTime, naive
 from bridge.ledger.database import Tx
+from bridge.ledger.value_codec import storable
 
 ROWS = "rows"
 """The parameter's name."""
@@ -93,10 +96,32 @@ def encoded(
 
 @cache
 def _processors(dialect: str, columns: tuple[Column[Any], ...]) -> list[tuple[str, Any]]:
+    return [(column.name, _processor(column.type, dialect)) for column in columns]
+
+
+def _processor(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:
+    """Return what makes of a value what such a column stores; None: it stays as it is.
+
+    For the types that nearly all columns have that is done without the layers of SQLAlchemy.
+    """
+    if isinstance(kind, StorableText):
+        return _text
+    if isinstance(kind, UTCDateTime) and dialect == "sqlite":
+        return _sqlite_time
     known: Dialect = _DIALECTS[dialect]
-    return [
-        (column.name, column.type.dialect_impl(known).bind_processor(known)) for column in columns
-    ]
+    return kind.dialect_impl(known).bind_processor(known)
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else storable(value)
+
+
+def _sqlite_time(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise naive(value)
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 _DIALECTS: Final[Mapping[str, Any]] = {

@@ -58,7 +58,7 @@ def parsed(text: str) -> Any:
 def storable(text: str) -> str:
     """Replace the characters that no database stores in a text column."""
     clean = text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
-    return clean.replace("\0", "\ufffd")
+    return clean.replace("\0", "\ufffd") if "\0" in clean else clean
 
 
 def _pack(value: Any, lenient: bool) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import IO, Final
+from typing import IO, Any, Final
 
-from structlog import processors, stdlib
+from structlog import processors
 from structlog.typing import EventDict, Processor
 
 from bridge.core.model.syncs import Secret
@@ -22,34 +24,40 @@ FORMS: Final = ("text", "json")
 
 NOISY: Final = frozenset({"urllib3", "alembic", "rq", "granian", "_granian"})
 """Libraries of which only warnings are logged."""
+_OF_EVERY_RECORD: Final = frozenset(
+    {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
+)
+"""What is known of each record; the rest of it was given with what is logged."""
 
 
-class _Lines:
-    """Puts records into lines: what is logged of each, with secrets taken out."""
+class _Lines(logging.Formatter):
+    """Makes one line of each record, and of a traceback those after it, with secrets taken out."""
 
-    def __init__(self, process: str, scrubber: Scrubber) -> None:
+    def __init__(self, process: str, form: str, scrubber: Scrubber) -> None:
+        super().__init__()
         self._process = process
         self._scrubber = scrubber
+        self._logger_is_named = form == "json"
+        self._steps = self._json() if form == "json" else self._text()
 
-    def formatter(self, form: str) -> logging.Formatter:
-        """Return what makes one line of each record, and of a traceback those after it."""
-        return stdlib.ProcessorFormatter(
-            processors=(
-                # Renamed before what is added: a webhook has a field `event`, too.
-                processors.EventRenamer("message"),
-                stdlib.ExtraAdder(),
-                stdlib.add_log_level,
-                self._name_process,
-                processors.format_exc_info,
-                *(self._json() if form == "json" else self._text()),
-            )
-        )
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        fields: Any = {"message": record.getMessage()}
+        for name, value in record.__dict__.items():
+            if name not in _OF_EVERY_RECORD:
+                fields[name] = value
+        fields["level"], fields["process"] = record.levelname.lower(), self._process
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        if self._logger_is_named:
+            fields["logger"] = record.name
+        for step in self._steps:
+            fields = step(None, "", fields)
+        return str(fields)
 
     def _json(self) -> tuple[Processor, ...]:
         return (
-            stdlib.add_logger_name,
             processors.TimeStamper(fmt="iso", key="at"),
-            stdlib.ProcessorFormatter.remove_processors_meta,
             self._scrub_values,
             processors.JSONRenderer(ensure_ascii=False),
             lambda _logger, _method, line: visible_json(line),
@@ -57,15 +65,10 @@ class _Lines:
 
     def _text(self) -> tuple[Processor, ...]:
         return (
-            stdlib.ProcessorFormatter.remove_processors_meta,
             self._keep_on_one_line,
             _line,
             lambda _logger, _method, line: self._scrubber.text(line),
         )
-
-    def _name_process(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
-        fields["process"] = self._process
-        return fields
 
     def _scrub_values(self, _logger: object, _method: str, fields: EventDict) -> EventDict:
         # Before they are JSON, which may spell a secret differently.
@@ -100,6 +103,52 @@ def _time_of_day(second: int) -> str:
     return time.strftime("%H:%M:%SZ", time.gmtime(second))
 
 
+class _Held(threading.local):
+    """The lines that a thread holds back; None: it holds none."""
+
+    lines: list[str] | None = None
+
+
+_held: Final = _Held()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Write what this thread logs in the block at its end, all at once."""
+    _held.lines = []
+    try:
+        yield
+    finally:
+        lines, _held.lines = _held.lines, None
+        for handler in logging.getLogger().handlers:
+            if lines and isinstance(handler, _Handler):
+                handler.write("".join(lines))
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Writes each line at once, or with others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, or hold it back."""
+        try:
+            line = self.format(record) + self.terminator
+            if _held.lines is None:
+                self.write(line)
+            else:
+                _held.lines.append(line)
+        except Exception:  # noqa: BLE001 - no log may take down what it tells of
+            self.handleError(record)
+
+    def write(self, text: str) -> None:
+        """Write lines."""
+        self.acquire()
+        try:
+            self.stream.write(text)
+            self.flush()
+        finally:
+            self.release()
+
+
 def configure(
     process: str,
     *,
@@ -112,8 +161,8 @@ def configure(
     if form not in FORMS or level not in LEVELS:
         allowed = f"{' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
         raise ConfigError([f"BRIDGE_LOG: {form}, {level}; allowed {allowed}"])
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(_Lines(process, Scrubber(secrets)).formatter(form))
+    handler = _Handler(stream or sys.stderr)
+    handler.setFormatter(_Lines(process, form, Scrubber(secrets)))
     handler.addFilter(_wanted)
     root = logging.getLogger()
     root.handlers[:] = [handler]

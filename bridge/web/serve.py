@@ -14,6 +14,7 @@ from granian.log import LogLevels
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
+from bridge.queue import keep_loaded
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for
 
@@ -55,6 +56,7 @@ def application() -> Gateway:
         troubles=lambda: doctor.examine(desk.of(bridge, "metrics")),
     )
     name = os.environ.get(NAME, "")
+    keep_loaded()
     return Gateway(
         app,
         app.extensions["bridge"]["receiver"],

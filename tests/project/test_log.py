@@ -3,12 +3,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 
 import pytest
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.observability.log import configure
+from bridge.observability.log import configure, together
 from bridge.scrubber import HIDDEN, MAX_CHARS, Scrubber
 
 
@@ -142,3 +143,33 @@ def test_a_text_of_any_length_is_cut_before_it_is_looked_through():
         assert shown.endswith("… (cut)")
         assert len(shown) <= MAX_CHARS + len("… (cut)")
         assert scrubber.text("x" * MAX_CHARS) == "x" * MAX_CHARS
+
+
+def test_lines_held_together_are_written_at_the_end_also_when_it_fails(logged):
+    stream, log = logged(), logging.getLogger("bridge.x")
+
+    @together()
+    def fail():
+        log.info("first")
+        log.info("second")
+        other = threading.Thread(target=log.info, args=("of another thread",))
+        other.start()
+        other.join()
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    log.info("after")
+    said = [line.partition("   ")[2] for line in stream.getvalue().splitlines()]
+    assert said == ["of another thread", "first", "second", "after"]
+
+
+def test_eight_characters_of_a_secret_are_hidden_wherever_they_begin():
+    secret = "Zq3vT9xK1mB7"
+    scrubber = Scrubber([Secret(secret)])
+    for first in range(len(secret) - 7):
+        for before in range(9):
+            for after in range(9):
+                text = "." * before + secret[first : first + 8] + "." * after
+                assert scrubber.text(text) == "." * before + HIDDEN + "." * after
+                assert scrubber.holds(text)

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -80,7 +81,7 @@ def test_those_who_wait_share_one_commit(ledger):
         first = pool.submit(submit, intake, delivery(0))
         assert ledger.begun.wait(60)
         others = [pool.submit(submit, intake, delivery(number)) for number in range(1, 50)]
-        while intake._waiting.qsize() < 49:
+        while len(intake._waiting) < 49:
             assert not any(other.done() for other in others)
         assert rows(ledger, "inbox") == []  # nobody has an answer, nothing is committed
         ledger.gate.set()
@@ -92,6 +93,34 @@ def test_those_who_wait_share_one_commit(ledger):
     assert len(rows(ledger, "work")) == 50
 
 
+def test_those_that_come_in_one_round_of_a_loop_share_one_commit(ledger):
+    ledger.gate.set()
+    intake = GroupIntake(ledger, Bell())
+
+    async def come():
+        begun = [intake.begin(delivery(number)) for number in range(30)]
+        return await asyncio.gather(*map(asyncio.wrap_future, begun))
+
+    receipts = asyncio.run(asyncio.wait_for(come(), 60))
+    intake.close()
+    assert len({receipt.id for receipt in receipts}) == 30
+    assert ledger.transactions == 1
+
+
+def test_what_came_in_a_round_that_never_ends_is_committed_at_the_close(ledger):
+    ledger.gate.set()
+    intake = GroupIntake(ledger, Bell())
+
+    async def come():
+        begun = [intake.begin(delivery(number)) for number in range(3)]
+        intake.close()
+        return begun
+
+    begun = asyncio.run(come())
+    assert all(each.result(0).is_new for each in begun)
+    assert len(rows(ledger, "inbox")) == 3
+
+
 def test_one_that_cannot_be_stored_does_not_take_the_others_down(ledger):
     intake = GroupIntake(ledger, Bell())
     bad = delivery(2, body=object())
@@ -100,7 +129,7 @@ def test_one_that_cannot_be_stored_does_not_take_the_others_down(ledger):
             pool.submit(submit, intake, each)
             for each in (delivery(0), delivery(1), bad, delivery(3))
         ]
-        while intake._waiting.qsize() < 3 and not ledger.begun.is_set():
+        while len(intake._waiting) < 3 and not ledger.begun.is_set():
             pass
         ledger.gate.set()
         errors = [answer.exception(20) for answer in answers]
@@ -113,7 +142,7 @@ def test_closing_commits_what_waits_and_takes_no_more(ledger):
     intake = GroupIntake(ledger, Bell())
     with ThreadPoolExecutor(BATCH) as pool:
         answers = [pool.submit(submit, intake, delivery(number)) for number in range(20)]
-        while intake._waiting.qsize() < 10:
+        while len(intake._waiting) < 10:
             pass
         ledger.gate.set()
         [answer.result(20) for answer in answers]

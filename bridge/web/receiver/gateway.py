@@ -12,7 +12,6 @@ the application, which would do no more than hand it on. No thread waits for a c
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import logging
 import sys
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from bridge.observability.log import together
 from bridge.web.receiver.body import LIMIT
 from bridge.web.receiver.late_answer import Answer, LateAnswer, in_json
 from bridge.web.receiver.webhooks import WebhookReceiver
@@ -83,7 +83,7 @@ class Gateway:
         self._limit = limit
         self._bodies = bodies
         self._held = 0
-        self._known: deque[asyncio.Future[None]] = deque()
+        self._known: deque[tuple[asyncio.Future[Answer], LateAnswer]] = deque()
         self._waking = False
         self._body_timeout = body_timeout
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="web")
@@ -135,27 +135,30 @@ class Gateway:
 
     async def _when_known(self, answer: LateAnswer) -> Answer:
         """Return an answer that waits for a commit, awaited without a thread."""
-        if not answer.begun.done():
-            known = asyncio.get_running_loop().create_future()
-            answer.begun.add_done_callback(lambda _: self._wake(known))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(answer.patience):
-                    await known
-        return answer.known()
+        if answer.begun.done():
+            return answer.known()
+        known: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        answer.begun.add_done_callback(lambda _: self._wake(known, answer))
+        try:
+            async with asyncio.timeout(answer.patience):
+                return await known
+        except TimeoutError:
+            return answer.known()
 
-    def _wake(self, known: asyncio.Future[None]) -> None:
+    def _wake(self, known: asyncio.Future[Answer], answer: LateAnswer) -> None:
         """Let a request go on; called in another thread, for many of one commit after another."""
-        self._known.append(known)
+        self._known.append((known, answer))
         if not self._waking:  # to wake the loop costs more than all else of it
             self._waking = True
             known.get_loop().call_soon_threadsafe(self._wake_all)
 
     def _wake_all(self) -> None:
         self._waking = False  # before any is taken: what comes after that asks for another turn
-        while self._known:
-            known = self._known.popleft()
-            if not known.done():
-                known.set_result(None)
+        with together():
+            while self._known:
+                known, answer = self._known.popleft()
+                if not known.done():
+                    known.set_result(answer.known())
 
     def __rsgi_del__(self, _loop: Any) -> None:
         """Finish the requests under way and close the application; the server calls this."""

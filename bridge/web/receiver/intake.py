@@ -10,11 +10,13 @@ on its own.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -128,7 +130,8 @@ class DirectIntake:
 class GroupIntake:
     """Threads commit for all waiting requests, another rings: Redis delays no commit.
 
-    Each of the `writers` commits up to `batch` deliveries in one transaction.
+    Each of the `writers` commits up to `batch` deliveries in one transaction. All that come in one
+    round of an event loop share a commit, where the first would else have one for itself.
     """
 
     def __init__(
@@ -137,8 +140,11 @@ class GroupIntake:
         self._ledger = ledger
         self._doorbell = doorbell
         self._batch = batch
-        self._waiting: queue.SimpleQueue[tuple[Delivery, Future[Receipt]] | None]
-        self._waiting = queue.SimpleQueue()
+        self._waiting: deque[tuple[Delivery, Future[Receipt]]] = deque()
+        self._called = False
+        """A writer is about to be called."""
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """Wakes a writer; False: it was the last time."""
         self._due = threading.Event()
         self._closed = False
         self._stuck = False
@@ -159,10 +165,16 @@ class GroupIntake:
         """Give the delivery to a writer. Raises LedgerError where none can take it."""
         if self._closed:
             raise LedgerError("the receiver is stopping")
-        if self._waiting.qsize() >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             raise LedgerError(f"{MAX_WAITING} deliveries wait for the ledger already")
         begun: Future[Receipt] = Future()
-        self._waiting.put((delivery, begun))
+        self._waiting.append((delivery, begun))
+        if not self._called:
+            self._called = True
+            try:
+                asyncio.get_running_loop().call_soon(self._call)
+            except RuntimeError:  # this thread has no loop
+                self._call()
         return begun
 
     def receipt(self, begun: Future[Receipt]) -> Receipt:
@@ -181,25 +193,33 @@ class GroupIntake:
             self._closed = True
             until = time.monotonic() + COMMIT_TIMEOUT_SECONDS
             for _ in self._writers:
-                self._waiting.put(None)
+                self._calls.put(False)
             for thread in self._writers:  # of a ledger that hangs nothing more is awaited
                 thread.join(max(0.0, until - time.monotonic()))
             self._due.set()
             self._ringer.join(COMMIT_TIMEOUT_SECONDS)
 
+    def _call(self) -> None:
+        self._called = False  # before any is taken: what comes after that calls again
+        self._calls.put(True)
+
     def _write(self) -> None:
-        closing = False
-        while not closing:
-            batch = [self._waiting.get()]
-            with contextlib.suppress(queue.Empty):
-                while batch[-1] is not None and len(batch) < self._batch:
-                    batch.append(self._waiting.get_nowait())
-            closing = batch[-1] is None  # `close` puts one for each writer behind the last delivery
-            self._commit([item for item in batch if item is not None])
+        more = True
+        while more:
+            more = self._calls.get()
+            while batch := self._taken():
+                self._commit(batch)
+                if len(batch) < self._batch:
+                    break
+
+    def _taken(self) -> list[tuple[Delivery, Future[Receipt]]]:
+        batch: list[tuple[Delivery, Future[Receipt]]] = []
+        with contextlib.suppress(IndexError):
+            while len(batch) < self._batch:
+                batch.append(self._waiting.popleft())
+        return batch
 
     def _commit(self, batch: list[tuple[Delivery, Future[Receipt]]]) -> None:
-        if not batch:
-            return
         try:
             receipts = _stored(self._ledger, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001 - it is raised in the request that waits

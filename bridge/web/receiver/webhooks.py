@@ -84,7 +84,8 @@ class WebhookReceiver:
         self._limit = limit
         self._former = former
         self._taken, self._refused = RateMeter(), RateMeter()
-        self._scrubber = Scrubber(secret for each in connections.values() for secret in each.secrets)
+        secrets = (secret for each in connections.values() for secret in each.secrets)
+        self._scrubber = Scrubber(secrets)
 
     def receive(
         self, name: str, headers: Mapping[str, str], stream: IO[bytes]

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -216,15 +217,14 @@ def main(names: list[str]) -> int:
             print("these fail without any mutant:", *sick, sep="\n  ")
             return 1
         for mutant in mutants:
+            began = time.monotonic()
             try:
-                failed = kill(mutant, folder)
+                by = kill(mutant, folder)[0]
+                said = f"killed   {mutant.name} (removes {mutant.removes}) by {by}"
             except Broken as error:
                 bad += 1
-                print(f"SURVIVES {mutant.name} (removes {mutant.removes}): {error}", flush=True)
-            else:
-                print(
-                    f"killed   {mutant.name} (removes {mutant.removes}) by {failed[0]}", flush=True
-                )
+                said = f"SURVIVES {mutant.name} (removes {mutant.removes}): {error}"
+            print(f"{said} ({time.monotonic() - began:.0f} s)", flush=True)
             shutil.rmtree(folder / mutant.name, ignore_errors=True)
     print(f"{len(paths) - bad} of {len(paths)} mutants killed")
     return 1 if bad else 0

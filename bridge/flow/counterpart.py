@@ -117,7 +117,7 @@ def join_match(
     free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
     unread = unread_for(context, task, {ref: lives[ref] for ref in free})
     if unread:
-        again_at = read_anew.wait_for(tx, context, task, set(chain(*unread.values())))
+        again_at = read_anew.wait_for(tx, context, task, chain(*unread.values()))
         if again_at is not None:
             later(tx, task, again_at)
             return True

@@ -181,7 +181,7 @@ def join_or_start(
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
         return
     if unread:
-        again_at = read_anew.wait_for(tx, context, task, set(chain(*unread.values())))
+        again_at = read_anew.wait_for(tx, context, task, chain(*unread.values()))
         if again_at is not None:
             work.reschedule(tx, task.row, task.owner, again_at, count=False)
             return

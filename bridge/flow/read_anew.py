@@ -48,7 +48,7 @@ def wait_for(tx: Tx, context: Context, task: Task, refs: Iterable[Ref]) -> datet
     They are asked for once. Where a reading was set aside, or showed no status, waiting does not
     help, and only a human can tell.
     """
-    now, asked_at, wanted = context.clock.now(), _asked_at(task), list(refs)
+    now, asked_at, wanted = context.clock.now(), _asked_at(task), sorted(set(refs), key=str)
     payload = task.row.payload or {}
     if asked_at is None:
         for ref in wanted:

@@ -248,7 +248,7 @@ def _syncs(
         if moves.get(old) != new:
             yield _taken_over(old, new, [name for name, _entity in members], known)
     renamed = {(old, new) for old, new, _change in _renamed(before, after, known)}
-    for name in known.tickets.keys() & now.keys() - moves.keys() - set(moves.values()):
+    for name in sorted(known.tickets.keys() & now.keys() - moves.keys() - set(moves.values())):
         yield from _replaced(name, were.get(name, {}), now[name], known, renamed)
     for old in sorted(known.tickets.keys() & were.keys() - now.keys() - moves.keys()):
         yield ConfigurationChange(f"`{old}` is gone: its {_tickets(known.tickets[old])} rest")

@@ -58,7 +58,7 @@ class LookupSoFar:
 
     def other_ticket(self) -> str:
         """Return a ticket that is there, and is none of those missing; empty: none was shown."""
-        return next((each for shown in self.pages for each in shown.ids), "")
+        return next((min(shown.ids) for shown in self.pages if shown.ids), "")
 
 
 class TicketLookup:
@@ -169,7 +169,7 @@ class TicketLookup:
         """Return whether a ticket that is there is not answered with 404, too."""
         other = found.other_ticket()
         if not other:
-            other = next(iter(found.add(self._listing.newest_changed()).ids), "")
+            other = min(found.add(self._listing.newest_changed()).ids, default="")
         if not other:
             # There is none to compare with. What is not served at all is said in other words.
             return "endpoint" not in error.detail.casefold()

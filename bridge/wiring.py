@@ -84,6 +84,14 @@ class Bridge:
         self.alone = alone
         self._tell("started")
 
+    def enter_beside(self, kind: str) -> None:
+        """Count as one more process of that kind until `leave`, by files that are in force."""
+        now = self.clock.now()
+        with self.ledger.transaction() as tx:
+            running_processes.forget_ended(tx, now, worker_identity.is_alive)
+            running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
+        self._tell("started")
+
     def leave(self) -> None:
         """Count as a running process no longer; without a ledger, its end shows by itself."""
         with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
@@ -141,20 +149,21 @@ class Bridge:
             self.announce()
         return counts
 
-    def note_seen(self, name: str = "") -> bool:
+    def note_seen(self, *names: str) -> bool:
         """Note in the ledger, at most every SEEN_EVERY, that this process is at work.
 
         Return whether that has just been noted.
 
-        Called by the loop whose going round it proves, and never by a thread beside that. `name`:
-        of the process that has entered, when this one is a part of it.
+        Called by the loop whose going round it proves, and never by a thread beside that. `names`:
+        of the process that has entered, when this one is a part of it, and of this one if it has.
         """
         now = self.clock.now()
         if self.seen_at is not None and now - self.seen_at <= SEEN_EVERY:
             return False
         self.seen_at = now
         with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
-            running_processes.seen(tx, name or self.worker.owner, now)
+            for name in names or (self.worker.owner,):
+                running_processes.seen(tx, name, now)
             return True
         return False
 

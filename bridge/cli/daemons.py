@@ -11,10 +11,12 @@ import click
 from bridge.cli.process import ACCEPT, begin, redis_address
 from bridge.clock_loop import run_clock
 from bridge.errors import LedgerError
+from bridge.home import find_home
 from bridge.operations import desk, doctor
 from bridge.operations.trouble_log import TroubleLog
 from bridge.queue import bound_heaps, keep_loaded, run_worker
 from bridge.supervisor.activity_log import ActivityLog
+from bridge.wiring import load_config
 
 
 @click.command()
@@ -26,14 +28,22 @@ from bridge.supervisor.activity_log import ActivityLog
     type=click.IntRange(1, 65535),
     help="Port to listen on.",
 )
+@click.option(
+    "--processes",
+    default=0,
+    type=click.IntRange(0, 64),
+    envvar="BRIDGE_WEB_PROCESSES",
+    help="Processes that take webhooks. [default: 1 on SQLite, else one for each core, up to 4]",
+)
 @ACCEPT
-def web(host: str, port: int, accept: bool) -> None:
+def web(host: str, port: int, processes: int, accept: bool) -> None:
     """Take webhooks in, and answer /healthz, /readyz and /metrics."""
-    from bridge.receiver_loop import run_receiver  # noqa: PLC0415 - only this process needs it
+    from bridge.receiver_loop import processes_for, run_receiver  # noqa: PLC0415 - for this alone
 
+    processes = processes_for(processes, load_config(find_home()).settings.database)
     bridge = begin("web", accept=accept)
     bridge.close()
-    run_receiver(host, port, bridge.worker.owner)
+    run_receiver(host, port, bridge.worker.owner, processes)
     bridge.leave()
     bridge.close()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, advisory_lock, insert
 from bridge.ledger.tables import inbox, tally
 
 SHOWN_FOR: Final = timedelta(days=1)
@@ -23,6 +23,8 @@ MENDED_AFTER: Final = timedelta(minutes=10)
 So does one that came after the receiver was restarted, with none refused since: somebody has put
 the secret right.
 """
+LOCK: Final = 0x7265_6675_7365
+"""An advisory lock's number (the letters "refuse")."""
 _COUNT, _FIRST, _LAST, _RESTARTED = "count", "first", "last", "restarted"
 _PREFIX: Final = "refused:"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,6 +64,7 @@ def note_restart(tx: Tx, now: datetime) -> None:
 
 def add(tx: Tx, connection: str, reason: str, number: int, now: datetime) -> None:
     """Count refusals; those of what was over by then are forgotten."""
+    advisory_lock(tx, LOCK)  # receivers side by side count one after the other
     known = _all(tx).get((connection, reason))
     if known is not None and (now - known.last > SHOWN_FOR or _over(tx, known)):
         _forget(tx, connection, reason)

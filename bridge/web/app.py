@@ -23,6 +23,7 @@ from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.intake import DirectIntake, Intake
 from bridge.web.receiver.late_answer import HARDENED
 from bridge.web.receiver.refusal_log import RefusalLog
+from bridge.web.receiver.shared_numbers import SharedNumbers
 from bridge.web.receiver.webhooks import WebhookReceiver
 
 log = logging.getLogger(__name__)
@@ -47,11 +48,16 @@ def create_app(
     metrics_token: Secret | None = None,
     limit: int = body.LIMIT,
     troubles: Callable[[], Iterable[Trouble]] = tuple,
+    numbers: SharedNumbers | None = None,
 ) -> Flask:
-    """Make the application; without an `intake` each request commits in its own thread."""
+    """Make the application; without an `intake` each request commits in its own thread.
+
+    `numbers`: those of all processes that serve it together.
+    """
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # an address with `//` is no address of ours: 404, no detour
-    counters = Counters()
+    numbers = numbers or SharedNumbers()
+    counters = Counters(numbers)
     receiver = WebhookReceiver(
         config.connections,
         connectors,
@@ -61,6 +67,7 @@ def create_app(
         RefusalLog(ledger, clock),
         limit,
         former=_former_names(ledger),
+        numbers=numbers,
     )
     app.extensions["bridge"] = {"counters": counters, "receiver": receiver}
     app.register_blueprint(webhooks.blueprint(receiver))

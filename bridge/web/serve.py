@@ -1,10 +1,17 @@
-"""Serves the application with granian: one process with threads; several may share PostgreSQL."""
+"""Serves the application with granian: one process with threads; several where the ledger takes it.
+
+SQLite has one writer, and two receivers would only wait for each other. At PostgreSQL each process
+commits for the webhooks that reach it; what is counted they count together (shared_numbers.py).
+"""
 
 from __future__ import annotations
 
 import os
 import resource
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from granian import Granian
@@ -17,9 +24,14 @@ from bridge.errors import ConfigError
 from bridge.queue import keep_loaded
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for
+from bridge.web.receiver.shared_numbers import FILE, SIZE, shared
 
 NAME: Final = "BRIDGE_RECEIVER"
 """Environment of a server process: the name under which the process that began it has entered."""
+PROCESSES: Final = "BRIDGE_WEB_PROCESSES"
+"""Environment: how many server processes there are to be."""
+MOST_BY_ITSELF: Final = 4
+"""More are started if asked for: each has its connections to the database."""
 MAX_CONNECTIONS: Final = 8192
 """Held at once, silent ones among them: a connection occupies a little memory and no thread."""
 FEWEST_CONNECTIONS: Final = 128
@@ -43,6 +55,7 @@ def application() -> Gateway:
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
     wiring.configure_logging("web", bridge.config)
     intake = intake_for(bridge.ledger, bridge.doorbell)
+    numbers = shared()
     token = os.environ.get("BRIDGE_METRICS_TOKEN", "")
     app = create_app(
         bridge.config,
@@ -54,16 +67,46 @@ def application() -> Gateway:
         metrics_token=Secret(token) if token else None,
         limit=bridge.config.settings.body_limit,
         troubles=lambda: doctor.examine(desk.of(bridge, "metrics")),
+        numbers=numbers,
     )
-    name = os.environ.get(NAME, "")
+    names = [os.environ.get(NAME, "")]
+    if numbers is not None:  # one that hangs is to show, though the others do not
+        bridge.enter_beside("web")
+        names.append(bridge.worker.owner)
+
+    def close() -> None:
+        intake.close()
+        if numbers is not None:
+            bridge.leave()
+
     keep_loaded()
     return Gateway(
         app,
         app.extensions["bridge"]["receiver"],
         limit=bridge.config.settings.body_limit,
-        on_close=intake.close,
-        beat=lambda: bridge.note_seen(name),
+        on_close=close,
+        beat=lambda: bridge.note_seen(*names),
     )
+
+
+def processes_for(asked: int, database: str) -> int:
+    """Return by how many processes a receiver with this ledger serves; `asked`: 0 leaves it open.
+
+    Raises ConfigError where more are asked for than SQLite has writers.
+    """
+    if database.startswith("sqlite"):
+        if asked > 1:
+            ways = f"leave --processes and {PROCESSES} out, or keep the ledger in PostgreSQL"
+            raise ConfigError([f"a ledger in SQLite has one receiver process, not {asked}: {ways}"])
+        return 1
+    return asked or min(_cores(), MOST_BY_ITSELF)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def serve(
@@ -72,25 +115,39 @@ def serve(
     """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken."""
     check_port(host, port)
     connections = _connections()
-    Granian(
-        target,
-        address=host,
-        port=port,
-        interface=Interfaces.RSGI,
-        factory=True,
-        workers=workers,
-        backlog=connections,
-        backpressure=connections,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES
-        ),
-        websockets=False,
-        workers_kill_timeout=KILL_AFTER_SECONDS,
-        respawn_failed_workers=True,
-        log_level=LogLevels.warning,
-        process_name=None,
-    ).serve()
+    with _sharing(workers):
+        Granian(
+            target,
+            address=host,
+            port=port,
+            interface=Interfaces.RSGI,
+            factory=True,
+            workers=workers,
+            backlog=connections,
+            backpressure=connections,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=HEADER_TIMEOUT_MS, max_buffer_size=HEADER_BYTES
+            ),
+            websockets=False,
+            workers_kill_timeout=KILL_AFTER_SECONDS,
+            respawn_failed_workers=True,
+            log_level=LogLevels.warning,
+            process_name=None,
+        ).serve()
+
+
+@contextmanager
+def _sharing(workers: int) -> Iterator[None]:
+    """Let several processes share a file of numbers until the block ends."""
+    if workers == 1:
+        os.environ.pop(FILE, None)
+        yield
+        return
+    with tempfile.NamedTemporaryFile(prefix="bridge-receiver-") as file:
+        file.truncate(SIZE)
+        os.environ[FILE] = file.name
+        yield
 
 
 def check_port(host: str, port: int) -> None:

@@ -17,6 +17,7 @@ from bridge.queue import Doorbell
 from bridge.web.app import create_app
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for
+from bridge.web.receiver.shared_numbers import shared
 
 KEY = base64.b64encode(b"a key for tests, 32 bytes long..").decode()
 OLD = base64.b64encode(b"the key before, 32 bytes long...").decode()
@@ -145,6 +146,7 @@ def application():
         connectors(config.connections, clock),
         intake=intake,
         limit=64 * 1024,
+        numbers=shared(),
     )
 
     @app.get("/explode")

@@ -37,8 +37,8 @@ def free_port():
 
 
 class Server:
-    def __init__(self, folder, redis, url=""):
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder, redis, url="", *, workers=1):
+        self.folder, self.port, self.workers = folder, free_port(), workers
         self.url = url or f"sqlite:///{folder / 'bridge.db'}"
         self.ledger = Ledger(self.url)
         self.ledger.upgrade()
@@ -49,7 +49,7 @@ class Server:
         script = (
             "import sys; from bridge.web.serve import serve\n"
             "if __name__ == '__main__': serve('127.0.0.1', int(sys.argv[1]), "
-            "target='tests.web.receiver:application')"
+            f"workers={self.workers}, target='tests.web.receiver:application')"
         )
         (self.folder / "serve.py").write_text(script)
         with (self.folder / "output").open("ab") as output:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from typing import Final
 
 from bridge.core.model.outcome_codes import of_refusal
+from bridge.web.receiver.shared_numbers import SharedNumbers
 
 ACCEPTED: Final = "bridge_webhooks_total"
 REFUSED: Final = "bridge_webhooks_refused_total"
+_PREFIX: Final = "count:"
 _HELP: Final = {
     ACCEPTED: "Webhooks that were committed to the ledger, by connection and status.",
     REFUSED: "Webhooks that were refused and left nothing behind, by connection and reason.",
@@ -17,35 +17,38 @@ _HELP: Final = {
 
 
 class Counters:
-    """Two counters of this process. Unknown connections count as `""`, so the list cannot grow."""
+    """Two counters, of all server processes that share these numbers.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
+    Unknown connections count as `""`, so the list cannot grow.
+    """
+
+    def __init__(self, numbers: SharedNumbers | None = None) -> None:
+        self._numbers = numbers or SharedNumbers()
 
     def accepted(self, connection: str, status: str) -> None:
         """Count a committed delivery."""
-        with self._lock:
-            self._counts[ACCEPTED, connection, status] += 1
+        self._numbers.add(f"{_PREFIX}{ACCEPTED}:{connection}:{status}")
 
     def refused(self, connection: str, reason: str) -> None:
         """Count a refusal; `reason` is an error's class name."""
-        with self._lock:
-            self._counts[REFUSED, connection, reason] += 1
+        self._numbers.add(f"{_PREFIX}{REFUSED}:{connection}:{reason}")
 
     def count(self, connection: str, word: str) -> int:
         """Return how often a status or a reason was counted for a connection."""
-        with self._lock:
-            return sum(
-                number
-                for (_, name, what), number in self._counts.items()
-                if (name, what) == (connection, word)
-            )
+        return sum(
+            number
+            for (_, name, what), number in self._counts()
+            if (name, what) == (connection, word)
+        )
+
+    def _counts(self) -> list[tuple[tuple[str, ...], int]]:
+        """Return each counter, connection and word that was counted, in order, with its number."""
+        found = self._numbers.beginning(_PREFIX)
+        return sorted((tuple(name.split(":")[1:]), int(value)) for name, value in found.items())
 
     def lines(self) -> list[str]:
         """Return the counters in Prometheus' text format."""
-        with self._lock:
-            counts = sorted(self._counts.items())
+        counts = self._counts()
         lines: list[str] = []
         for family, label in ((ACCEPTED, "status"), (REFUSED, "reason")):
             lines += [f"# HELP {family} {_HELP[family]}", f"# TYPE {family} counter"]

@@ -1,60 +1,54 @@
 """How many webhooks are taken: each connection has its rate, and so has what is badly signed.
 
-Counted in this process alone: the receiver needs no Redis, and must not wait for one. Whoever sends
-too much is told when to come again; vendors do, and what they give up is found by the next poll.
+Counted by the server processes of one receiver together, on its machine: the receiver needs no
+Redis, and must not wait for one. Whoever sends too much is told when to come again; vendors do, and
+what they give up is found by the next poll.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from bridge.core.model.syncs import Rate
+from bridge.web.receiver.shared_numbers import SharedNumbers
 
 REFUSED: Final = (Rate(30, 10.0),)
 """Refused deliveries of one connection that are answered with their reason; more get a 429."""
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """What is left of one rate; it fills again as time goes on."""
-
-    rate: Rate
-    left: float
-    at: datetime
-
-    def refill(self, now: datetime) -> None:
-        passed = max(0.0, (now - self.at).total_seconds())
-        self.left = min(
-            float(self.rate.calls), self.left + passed * self.rate.calls / self.rate.seconds
-        )
-        self.at = now
-
-    def wait(self) -> float:
-        """Return the seconds until there is room for one more."""
-        return max(0.0, (1.0 - self.left) * self.rate.seconds / self.rate.calls)
+PRECISION_SECONDS: Final = 0.001
+"""A shorter wait is none: whoever came when told to is not told to come again."""
 
 
-@dataclass(slots=True)
 class RateMeter:
-    """Counts by connection; names that nobody configured share one count, so it cannot grow."""
+    """Counts by connection; names that nobody configured share one count, so it cannot grow.
 
-    _buckets: dict[str, list[_Bucket]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    Of each rate there is so much left, and it fills again as time goes on. `what` tells meters
+    apart that share their numbers.
+    """
+
+    def __init__(self, numbers: SharedNumbers | None = None, what: str = "") -> None:
+        self._numbers = numbers or SharedNumbers()
+        self._what = what
 
     def wait(self, name: str, rates: Sequence[Rate], now: datetime) -> float:
         """Count one, if there is room for it in every rate; else return the seconds until then."""
-        with self._lock:
-            buckets = self._buckets.setdefault(
-                name, [_Bucket(rate, float(rate.calls), now) for rate in rates]
-            )
-            for bucket in buckets:
-                bucket.refill(now)
-            pause = max((bucket.wait() for bucket in buckets), default=0.0)
-            if pause <= 0:
-                for bucket in buckets:
-                    bucket.left -= 1
-            return pause
+        numbers, at = self._numbers, now.timestamp()
+        left: dict[str, float] = {}
+        pause = 0.0
+        with numbers.locked():
+            for rate in rates:
+                place = f"rate:{self._what}:{name}:{rate.calls}/{rate.seconds}"
+                known, full = numbers.get(f"{place}:at"), float(rate.calls)
+                passed = max(0.0, at - known)
+                each = rate.seconds / rate.calls
+                left[place] = min(full, numbers.get(place) + passed / each) if known else full
+                numbers.put(place, left[place])
+                numbers.put(f"{place}:at", at)
+                pause = max(pause, (1.0 - left[place]) * each)
+            if pause < PRECISION_SECONDS:
+                for place, number in left.items():
+                    numbers.put(place, number - 1)
+        return pause if pause >= PRECISION_SECONDS else 0.0

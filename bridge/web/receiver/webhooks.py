@@ -31,6 +31,7 @@ from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake, Receipt
 from bridge.web.receiver.late_answer import Answer, LateAnswer, in_json
 from bridge.web.receiver.rates import REFUSED, RateMeter
 from bridge.web.receiver.refusal_log import RefusalLog
+from bridge.web.receiver.shared_numbers import SharedNumbers
 
 DUPLICATE_WINDOW: Final = timedelta(minutes=5)
 """Within it, an equal body without a signed id or time counts as the same delivery."""
@@ -69,11 +70,12 @@ class WebhookReceiver:
         limit: int = body.LIMIT,
         *,
         former: Collection[str] = (),
+        numbers: SharedNumbers | None = None,
     ) -> None:
         """Make the receiver of these connections.
 
         `former`: names by which connections were known; what is refused there is counted by name,
-        too.
+        too. `numbers`: those of all processes that take webhooks together.
         """
         self.connections = connections
         self._connectors = connectors
@@ -83,7 +85,7 @@ class WebhookReceiver:
         self._refusal_log = refusal_log
         self._limit = limit
         self._former = former
-        self._taken, self._refused = RateMeter(), RateMeter()
+        self._taken, self._refused = RateMeter(numbers, "taken"), RateMeter(numbers, "refused")
         secrets = (secret for each in connections.values() for secret in each.secrets)
         self._scrubber = Scrubber(secrets)
 

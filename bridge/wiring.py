@@ -298,11 +298,12 @@ def build_context(config: Config, connectors: Mapping[str, Connector], clock: Cl
         connections=config.connections,
         syncs=config.syncs,
         maps=config.maps,
-        capabilities={name: connector.CAPABILITIES for name, connector in connectors.items()},
+        capabilities=config.capabilities,
         clock=clock,
         rng=random.Random(),
         backoff={name: connector.BACKOFF for name, connector in connectors.items()},
         directory={name: config.agents.table(name) for name in config.connections},
+        fields=config.fields,
         revision=config.revision,
     )
 

@@ -21,8 +21,8 @@ from bench import table
 from bridge.cli import COMMANDS
 from bridge.cli import main as group
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.core.model.capabilities import EntityCapabilities, Writable
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.capabilities import Door, EntityCapabilities, Writable
+from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.sandbox.deployments import COMMON, usual_options
 from bridge.sandbox.registry import sandbox_class, systems
@@ -92,7 +92,20 @@ def matrix(can: EntityCapabilities) -> str:
             f"| `{name}` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | "
             f"{notes(key)} |"
         )
+    for place, door in can.doors.items():
+        key = door.writable
+        found = [*door_notes(door), *([notes(key)] if notes(key) else [])]
+        rows.append(
+            f"| `{place}.<name>` | {yes[key.on_create]} | {key.on_update} | {yes[key.clears]} | "
+            f"{'; '.join(found)} |"
+        )
     return "\n".join(rows) + "\n"
+
+
+def door_notes(door: Door) -> list[str]:
+    """Return what is to be known of a door."""
+    reserved = ", ".join(f"`{name}`" for name in sorted(door.reserved))
+    return ["fields of your own", *([f"not {reserved}"] if reserved else [])]
 
 
 def notes(key: Writable) -> str:
@@ -124,7 +137,7 @@ def outcomes() -> str:
 def fields() -> str:
     """Return the canonical fields."""
     rows = ["| entity | field | kind | meaning |", "| --- | --- | --- | --- |"]
-    for entity, named in ENTITIES.items():
+    for entity, named in BUILT_IN.items():
         rows += [
             f"| {entity} | `{name}` | {field.kind} | {field.meaning} |"
             for name, field in named.items()

@@ -16,6 +16,7 @@ from typing import Any
 from bridge.config import yaml_reader
 from bridge.config.agents_file import Agents, compile_agents
 from bridge.config.env_file import EnvFile, read_env_file
+from bridge.config.fields_file import compile_fields
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.settings import (
     Classes,
@@ -30,8 +31,10 @@ from bridge.config.syncs_file import KnownNames, compile_syncs
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.compiler import MappingError, compile_field
+from bridge.core.mapping.doors import opened
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.entities import BUILT_IN, FieldTable, with_own
 from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.errors import ConfigError
 
@@ -50,10 +53,11 @@ __all__ = [
 SETTINGS = "config/bridge.yaml"
 SYNCS = "mappings/syncs.yaml"
 AGENTS = "mappings/agents.yaml"
+FIELDS = "mappings/fields.yaml"
 _STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
 """As the shipped file has it."""
 NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name yours with --home"
-_NOT_SYSTEMS = ("syncs", "agents")
+_NOT_SYSTEMS = ("syncs", "agents", "fields")
 
 
 def credentials_at(home: Path, connection: str) -> str:
@@ -76,6 +80,10 @@ class Config:
     maps: Mapping[str, Mapping[str, EntityMap]]
     """Connection -> entity -> its compiled mapping."""
     agents: Agents
+    capabilities: Mapping[str, Mapping[str, EntityCapabilities]] = field(default_factory=dict)
+    """Connection -> entity -> what can be done with it there, as its mapping uses it."""
+    fields: FieldTable = field(default_factory=lambda: BUILT_IN)
+    """The fields that there are: the built-in ones, and those of mappings/fields.yaml."""
     warnings: tuple[str, ...] = field(default=())
     """Settings that work, but deserve a look."""
     revision: str = ""
@@ -131,11 +139,17 @@ def check(
         if file.stem not in loader.documents and file.stem not in _NOT_SYSTEMS:
             document, system = loader.mapping(file.stem)
             if document is not None and system:
-                _maps, problems = compile_mapping(document, system, AgentTable(), connectors)
+                _maps, problems = compile_mapping(
+                    document, system, AgentTable(), connectors, loader.fields
+                )
                 loader.problems += problems
                 loader.broken |= {file.stem} if problems else set()
-    usable = [document for name, document in loader.documents.items() if name not in loader.broken]
-    in_examples = [problem for document in usable for problem in run_examples(document)]
+    in_examples = [
+        problem
+        for name, document in loader.documents.items()
+        if name not in loader.broken
+        for problem in run_examples(document, loader.systems[name], connectors, loader.fields)
+    ]
     return yaml_reader.as_lines([*loader.problems, *in_examples])
 
 
@@ -163,6 +177,7 @@ class _HomeLoader:
         """Files of mappings/ that were read, as shown to people."""
         self.broken: set[str] = set()
         """Mapping files with problems."""
+        self.fields = self.known_fields()
 
     def all(self) -> Config:
         """Load everything, as far as the problems allow."""
@@ -177,7 +192,12 @@ class _HomeLoader:
             connections=settings.connections,
             syncs=syncs,
             maps=maps,
+            capabilities={
+                name: opened(self.connectors[connection.system].CAPABILITIES, maps.get(name, {}))
+                for name, connection in settings.connections.items()
+            },
             agents=agents,
+            fields=self.fields,
             warnings=tuple(
                 yaml_reader.as_lines(
                     [
@@ -228,6 +248,15 @@ class _HomeLoader:
         self.problems += compiled.problems
         return compiled
 
+    def known_fields(self) -> FieldTable:
+        """Read mappings/fields.yaml, if there is one, and add its fields to the built-in ones."""
+        document = self.read(FIELDS) if (self.home / FIELDS).exists() else None
+        if document is None:
+            return BUILT_IN
+        own, problems = compile_fields(document)
+        self.problems += problems
+        return with_own(own)
+
     def agents(self, names: tuple[str, ...] | None) -> Agents:
         """Read mappings/agents.yaml, if there is one."""
         if not (self.home / AGENTS).exists():
@@ -252,7 +281,7 @@ class _HomeLoader:
                 self.problems.append((SETTINGS, 1, f"connections.{name}.mapping: {what}"))
                 continue
             compiled, problems = compile_mapping(
-                document, system, agents.table(name), self.connectors
+                document, system, agents.table(name), self.connectors, self.fields
             )
             self.problems += problems
             if problems:
@@ -291,7 +320,9 @@ class _HomeLoader:
             name: {entity: entity_map.fields for entity, entity_map in by_entity.items()}
             for name, by_entity in maps.items()
         }
-        known = KnownNames(settings.connections, settings.names, self.connectors, mapped)
+        known = KnownNames(
+            settings.connections, settings.names, self.connectors, mapped, self.fields
+        )
         syncs, problems = compile_syncs(document, known)
         self.problems += problems
         for sync in syncs.values():
@@ -316,7 +347,7 @@ class _HomeLoader:
         entity_map = maps[sync.entity]
         try:
             made = compile_field(
-                ENTITIES[sync.entity]["tags"],
+                self.fields[sync.entity]["tags"],
                 {**row, "as": {"tags": member.options["tags"]}},
                 agents.table(member.connection),
             )

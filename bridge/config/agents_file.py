@@ -8,7 +8,8 @@ from typing import Any
 
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import LEAVE, UNASSIGN, AgentTable
-from bridge.core.mapping.transforms import TRANSFORMS, shown
+from bridge.core.mapping.transforms import TRANSFORMS
+from bridge.core.model.values import shown
 
 KEYS = ("agents", "unmapped")
 

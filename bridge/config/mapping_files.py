@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from bridge.config.schemas import ExampleSchema, load
@@ -11,10 +11,10 @@ from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.checks import prove
 from bridge.core.mapping.compiler import CompiledEntity, MappingError, compile_entity
-from bridge.core.mapping.transforms import shown
+from bridge.core.mapping.given_values import value_of_yaml
 from bridge.core.mapping.value_tables import Where
-from bridge.core.model.entities import ENTITIES
-from bridge.core.model.values import Marker, NotCarried, Unreadable
+from bridge.core.model.entities import BUILT_IN, ENTITIES, Field, FieldTable
+from bridge.core.model.values import Marker, NotCarried, Unreadable, same_json, shown
 
 ExampleProblem = tuple[Where, str]
 
@@ -39,7 +39,11 @@ def check_shape(document: Document, connectors: Classes) -> tuple[str, list[Prob
 
 
 def compile_mapping(
-    document: Document, system: str, agents: AgentTable, connectors: Classes
+    document: Document,
+    system: str,
+    agents: AgentTable,
+    connectors: Classes,
+    fields: FieldTable = BUILT_IN,
 ) -> tuple[dict[str, CompiledEntity], list[Problem]]:
     """Compile and prove all entities of a mapping file for one connection."""
     made: dict[str, CompiledEntity] = {}
@@ -53,22 +57,29 @@ def compile_mapping(
             problems.append(document.problem((entity,), what))
             continue
         try:
-            made[entity] = compile_entity(entity, document.data[entity], agents)
+            able = capabilities[entity]
+            made[entity] = compile_entity(
+                entity, document.data[entity], agents, fields[entity], able.doors
+            )
         except MappingError as error:
             problems += [document.problem((entity, *where), what) for where, what in error.problems]
             continue
         problems += [
             document.problem((entity, *where), what)
-            for where, what in prove(system, made[entity], capabilities[entity])
+            for where, what in prove(system, made[entity], able)
         ]
     return made, problems
 
 
-def run_examples(document: Document) -> list[Problem]:
+def run_examples(
+    document: Document, system: str, connectors: Classes, fields: FieldTable = BUILT_IN
+) -> list[Problem]:
     """Run the examples of a mapping that compiles."""
+    capabilities = connectors[system].CAPABILITIES
     problems: list[Problem] = []
     for entity in ENTITIES:
         declared = document.data.get(entity)
+        doors = capabilities[entity].doors if entity in capabilities else ()
         examples = declared.get("examples", []) if isinstance(declared, Mapping) else []
         if not isinstance(examples, list):
             problems.append(document.problem((entity, "examples"), "must be a list"))
@@ -80,12 +91,18 @@ def run_examples(document: Document) -> list[Problem]:
             if not wrong:
                 problems += [
                     document.problem((*at, *where), what)
-                    for where, what in _run(entity, declared, row)
+                    for where, what in _run(entity, declared, row, fields[entity], doors)
                 ]
     return problems
 
 
-def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[ExampleProblem]:
+def _run(
+    entity: str,
+    declared: Any,
+    row: Mapping[str, Any],
+    known: Mapping[str, Field],
+    doors: Collection[str],
+) -> Iterator[ExampleProblem]:
     """Run one example: read its record, then write its canonical values."""
     parts = {key: row.get(key, {}) for key in ("given", "agents", "canonical", "written")}
     for key, part in parts.items():
@@ -94,28 +111,32 @@ def _run(entity: str, declared: Any, row: Mapping[str, Any]) -> Iterator[Example
             return
     try:
         people = {email: raw for raw, email in parts["agents"].items()}
-        mapped = compile_entity(entity, declared, AgentTable(people)).map
+        mapped = compile_entity(entity, declared, AgentTable(people), known, doors).map
     except (MappingError, TypeError):
         yield (), "cannot be tried: the mapping does not compile with its agents"
         return
     read = mapped.canonical(parts["given"])
-    for name, expected in parts["canonical"].items():
+    canonical = {
+        name: value_of_yaml(known[name], given) if name in known else given
+        for name, given in parts["canonical"].items()
+    }
+    for name, expected in canonical.items():
         if name not in mapped.fields:
             yield ("canonical", name), f"is not mapped; allowed {', '.join(mapped.fields)}"
         elif not _reads_as(read, name, expected):
             actual = _read_as_text(read, name)
-            yield ("canonical", name), f"expected {shown(expected)}, the mapping reads {actual}"
+            given = shown(parts["canonical"][name])
+            yield ("canonical", name), f"expected {given}, the mapping reads {actual}"
     for name in row.get("unreadable", ()):
         if not isinstance(read.get(name), Unreadable):
             actual = _read_as_text(read, name)
             what = f"expected {name} to have no reading, the mapping reads {actual}"
             yield ("unreadable",), what
-    yield from _check_written(mapped.fields, parts["canonical"], parts["written"])
+    yield from _check_written(mapped.fields, canonical, parts["written"])
 
 
 def _reads_as(read: Mapping[str, Any], name: str, expected: Any) -> bool:
-    value = tuple(expected) if isinstance(expected, list) else expected
-    return name in read and not isinstance(read[name], Unreadable) and bool(read[name] == value)
+    return name in read and same_json(read[name], expected)
 
 
 def _read_as_text(read: Mapping[str, Any], name: str) -> str:

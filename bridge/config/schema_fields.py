@@ -12,8 +12,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Rate
+from bridge.core.model.values import shown
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 """Names of connections and syncs; they are used in URLs and stored in the ledger."""

@@ -18,8 +18,8 @@ from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.account_place import comparable
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import SCHEMES, webhook_problems
-from bridge.core.mapping.transforms import shown
 from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
+from bridge.core.model.values import shown
 
 Classes = Mapping[str, type[Connector]]
 

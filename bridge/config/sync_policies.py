@@ -10,9 +10,9 @@ from marshmallow import ValidationError
 
 from bridge.config.schemas import PolicySchema
 from bridge.config.yaml_reader import Where
-from bridge.core.mapping.transforms import shown
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.entities import Field
 from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.values import shown
 
 Word = Literal["latest", "owner", "merge", "manual", "first"]
 WORDS = get_args(Word)
@@ -25,9 +25,12 @@ class PolicyReader:
     """Reads `fields` and `on_link` of a sync; every field of the entity gets a policy."""
 
     def __init__(
-        self, entity: str, members: tuple[str, ...], mapped: Mapping[str, tuple[str, ...]] | None
+        self,
+        known: Mapping[str, Field],
+        members: tuple[str, ...],
+        mapped: Mapping[str, tuple[str, ...]] | None,
     ) -> None:
-        self.known, self.members, self.mapped = ENTITIES[entity], members, mapped
+        self.known, self.members, self.mapped = known, members, mapped
         self.problems: list[tuple[Where, str]] = []
 
     def read(self, fields: Any, on_link: Any) -> dict[str, FieldPolicy]:

@@ -17,12 +17,14 @@ from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.core.mapping.checks import not_sent
 from bridge.core.mapping.paths import BadPath, compile_expression, compile_path
 from bridge.core.mapping.tag_options import tag_problems
-from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import EntityCapabilities, Support
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.entities import BUILT_IN, ENTITIES, FieldTable
 from bridge.core.model.syncs import MATCH_AGE, Connection, Guard, MatchTerm, Member, Sync
+from bridge.core.model.values import shown
 
-_TERM = re.compile(r"([a-z_]+)\s*(?:±|\+-|\+/-)\s*(\S+)")
+NOT_MATCHED = ("set", "parent", "json")
+"""Kinds of field that say nothing of two records being one."""
+_TERM = re.compile(r"([a-z][a-z0-9_]*)\s*(?:±|\+-|\+/-)\s*(\S+)")
 CREATE = "true, false, when-supported"
 
 
@@ -36,6 +38,8 @@ class KnownNames:
     connectors: Classes
     mapped: Mapping[str, Mapping[str, Iterable[str]]]
     """Connection -> entity -> the fields of its mapping."""
+    fields: FieldTable = field(default_factory=lambda: BUILT_IN)
+    """The fields that there are."""
     taken: dict[tuple[str, str], str] = field(default_factory=dict)
     """(Connection, entity) -> the sync that uses it."""
 
@@ -82,7 +86,9 @@ class _SyncReader:
             self.wrong(("members",), "names one connection; allowed two or more")
         precedence = self.precedence(members)
         policies = PolicyReader(
-            entity, (*members, *self.missed(members)), self.mapped(members, entity)
+            self.known.fields[entity],
+            (*members, *self.missed(members)),
+            self.mapped(members, entity),
         )
         sync = Sync(
             name=self.name,
@@ -102,7 +108,7 @@ class _SyncReader:
 
     def check_ends(self, sync: Sync) -> None:
         """Check what is to become of records that are deleted, or leave the sync's scope."""
-        if "status" not in ENTITIES[sync.entity]:
+        if "status" not in BUILT_IN[sync.entity]:
             for key, given, allowed in (
                 ("delete", sync.delete, "ignore"),
                 ("leave_scope", sync.leave_scope, "keep, detach"),
@@ -253,8 +259,8 @@ class _SyncReader:
     def term(self, entity: str, given: Any, at: Where) -> MatchTerm | None:
         window = _TERM.fullmatch(given) if isinstance(given, str) else None
         name = window[1] if window else given
-        fields = ENTITIES[entity]
-        matchable = [field for field in fields if fields[field].kind not in ("set", "parent")]
+        fields = self.known.fields[entity]
+        matchable = [name for name in fields if fields[name].kind not in NOT_MATCHED]
         if not isinstance(name, str) or name not in matchable:
             allowed = ", ".join(matchable)
             self.wrong(at, f"is {shown(given)}; allowed {allowed}, or created_at ± 2m")

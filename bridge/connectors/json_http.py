@@ -62,7 +62,7 @@ class JsonHttpConnector(Connector):
     def _check_create(self, draft: Draft) -> None:
         """Refuse a draft with a key that was never declared for creating."""
         self._check_entity(draft.entity)
-        writable = self.CAPABILITIES[draft.entity].writable
+        writable = self.CAPABILITIES[draft.entity].through_doors(draft.values).writable
         undeclared = sorted(
             key for key in draft.values if key not in writable or not writable[key].on_create
         )
@@ -72,10 +72,8 @@ class JsonHttpConnector(Connector):
     def _check_update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> None:
         """Refuse a verb, or a key for it, that was never declared."""
         self._check_entity(ref.entity)
-        declared = {
-            known.name: {*known.writes, *known.also}
-            for known in self.CAPABILITIES[ref.entity].verbs
-        }
+        able = self.CAPABILITIES[ref.entity].through_doors(values)
+        declared = {known.name: {*known.writes, *known.also} for known in able.verbs}
         if not values or not set(values) <= declared.get(verb, set()):
             raise Unsupported(
                 f"{self.NAME} cannot change a {ref.entity} by {verb} of {sorted(values)}"

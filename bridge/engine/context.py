@@ -15,6 +15,7 @@ from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Writable, longest_appearance
+from bridge.core.model.entities import BUILT_IN, FieldTable
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.core.model.values import Ref
@@ -62,6 +63,8 @@ class Context:
     """By connection: which uncertain capabilities turned out to work, as of the last claim."""
     directory: Mapping[str, AgentTable] = field(default_factory=dict)
     """By connection: who is who. It learns from records."""
+    fields: FieldTable = field(default_factory=lambda: BUILT_IN)
+    """The fields that there are: the built-in ones, and those that the files declare."""
     revision: str = ""
     """Names the files that all this was read from; empty: it is not known by which."""
     taken_in: dict[str, object] = field(default_factory=dict)

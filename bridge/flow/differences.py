@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.merge.equality import elements_of, same_raw
@@ -12,6 +14,8 @@ from bridge.flow.readings import observation
 
 NEVER_READ = "it was never read before"
 REMAPPED = "its mapping has changed since it was read"
+NOT_SHOWN = "it has changed, and its listing does not show all of it"
+_BY_WEIGHT = (REMAPPED, NEVER_READ, NOT_SHOWN)
 
 
 def differences(
@@ -19,18 +23,24 @@ def differences(
 ) -> tuple[list[str], str]:
     """Return the fields in which a record differs, and what explains all of them without an edit.
 
-    That is NEVER_READ or REMAPPED; empty: somebody may have edited the record.
-    A field differs if the record shows something else than the side's shadow. What only full
-    listings show is left aside in the others. A set that has become doubtful is worth one look, so
-    that the timeline says so; where no direct read shows it at all, a look would tell nothing.
+    That is NEVER_READ, REMAPPED or NOT_SHOWN; empty: somebody may have edited the record.
+    A field differs if the record shows something else than the side's shadow, and may if the row of
+    a record that has changed leaves it out. What only full listings show is left aside in the
+    others. A set that has become doubtful is worth one look, so that the timeline says so; where no
+    direct read shows it at all, a look would tell nothing.
     """
     connection = record.ref.connection
     entity_map, side = context.maps[connection][link.entity], link.sides[connection]
     only_listed = context.capabilities[connection][link.entity].only_listed
     names: list[str] = []
     reasons: set[str] = set()
-    for name, value in observation(record, entity_map).values.items():
+    obs = observation(record, entity_map)
+    moved = has_moved(record, obs.version, side.version, side.read_at)
+    for name, value in obs.values.items():
         field_map, entry = entity_map.fields[name], side.fields.get(name)
+        if isinstance(value, Marker) and moved and may_be_edited(field_map):
+            names.append(name)
+            reasons.add(NOT_SHOWN)
         if (
             isinstance(value, Marker)
             or field_map.parent
@@ -46,7 +56,26 @@ def differences(
             reasons.add(_without_an_edit(field_map, entry))
     if not names or "" in reasons:
         return names, ""
-    return names, REMAPPED if REMAPPED in reasons else NEVER_READ
+    return names, next(reason for reason in _BY_WEIGHT if reason in reasons)
+
+
+def has_moved(
+    record: Record, version: str | None, known: str | None, read_at: datetime | None
+) -> bool:
+    """Return whether a row that leaves fields out says that its record changed since it was read.
+
+    `known`: the version that it had then. A time of change has a resolution: what was read within
+    the same second may be older.
+    """
+    if not record.partial:
+        return False
+    changed = record.changed_before
+    return version != known or (changed is not None and read_at is not None and changed > read_at)
+
+
+def may_be_edited(field_map: FieldMap) -> bool:
+    """Return whether anybody's edit of a field is of interest that rows of listings do not show."""
+    return not field_map.parent and (field_map.write_key is None or field_map.on_update)
 
 
 def was_read_otherwise(context: Context, link: Link, side: Side) -> bool:

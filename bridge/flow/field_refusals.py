@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from bridge.core.model.capabilities import refused_value
-from bridge.core.model.entities import ENTITIES, STATUS
+from bridge.core.model.entities import STATUS
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note
 from bridge.core.model.values import Raw
@@ -121,7 +121,7 @@ def park_refused_create(
         if not optional or not names_field(error.detail, key, raw):
             continue
         name = call_parts.field_of(context, link, connection, key)
-        finding = finding_of(task, name, key, raw, error, on_create=True)
+        finding = finding_of(context, task, name, key, raw, error, on_create=True)
         if not learn(tx, context, connection, finding, error):
             _set_aside(tx, context, task, name, error, verb=CREATE, alone=None, learned=finding)
         notes.append(_not_carried(connection, name, error))
@@ -129,7 +129,14 @@ def park_refused_create(
 
 
 def finding_of(
-    task: Task, name: str, key: str, raw: Raw, error: RemoteError, *, on_create: bool = False
+    context: Context,
+    task: Task,
+    name: str,
+    key: str,
+    raw: Raw,
+    error: RemoteError,
+    *,
+    on_create: bool = False,
 ) -> str:
     """Return under which name a refusal is remembered; empty: it tells of one ticket alone.
 
@@ -137,7 +144,7 @@ def finding_of(
     is about values. Whether a status may be moved depends on the one before, so that an update's
     refusal says nothing about the word.
     """
-    field = ENTITIES[the_link(task).entity].get(name)
+    field = context.fields[the_link(task).entity].get(name)
     tells = field is not None and (field.kind == "choice" or raw is None)
     if not tells or error.status not in VALUE_STATUSES or (name == STATUS and not on_create):
         return ""
@@ -177,7 +184,7 @@ def park_fields(
     for name in call_parts.purpose(context, link, row.connection, call):
         finding = ""
         if alone is None and name in by_name:
-            finding = finding_of(task, name, *by_name[name], error)
+            finding = finding_of(context, task, name, *by_name[name], error)
         if learn(tx, context, row.connection, finding, error):
             notes.append(_not_carried(row.connection, name, error))
             continue

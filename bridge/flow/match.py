@@ -14,7 +14,7 @@ from itertools import chain
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link, life_of_record
-from bridge.core.model.entities import ENTITIES, STATUS
+from bridge.core.model.entities import BUILT_IN, STATUS
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Ref, Unreadable
@@ -279,7 +279,7 @@ def life_of(record: Record, values: Mapping[str, Canonical | Unreadable]) -> Lif
 
 def sameness(sync: Sync, one: Life, other: Life) -> tuple[Sameness, str]:
     """Return whether two records that match are one; what has no status has no end either."""
-    if STATUS not in ENTITIES[sync.entity]:
+    if STATUS not in BUILT_IN[sync.entity]:
         return SAME
     return judge(one, other, sync.match_age)
 

@@ -28,8 +28,8 @@ from sqlalchemy import (
 )
 
 from bridge.core.model.counting import counted
-from bridge.core.model.entities import ENTITIES
-from bridge.core.model.state import Link
+from bridge.core.model.entities import Field, FieldTable
+from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import Busy
 from bridge.ledger import link_codec, links, surveys, value_codec
@@ -102,11 +102,12 @@ def _descendants(tx: Tx, parents: Mapping[str, Link]) -> dict[str, Link]:
     return descendants
 
 
-def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
+def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, int]:
     """Erase a person's values everywhere in the ledger; return the number of rows by kind.
 
-    Raises Busy while a write about the person is under way. A worker that has the lease of one of
-    the links loses it.
+    `fields` says which are personal; one that no file declares any more counts as personal. Raises
+    Busy while a write about the person is under way. A worker that has the lease of one of the
+    links loses it.
     """
     address = email.strip().casefold()
     data = find(tx, address)
@@ -125,7 +126,7 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
         "webhooks": 0,
     }
     for link in links.load(tx, data.links).values():
-        names = _personal(link.entity)
+        names = _personal(link, fields[link.entity])
         own = set(_texts(link, names)) | {address}
         counts["links"] += 1
         counts["sides"] += _erase_link(tx, link, names, now)
@@ -149,8 +150,16 @@ def erase(tx: Tx, email: str, now: datetime) -> dict[str, int]:
     return counts
 
 
-def _personal(entity: str) -> tuple[str, ...]:
-    return tuple(name for name, known in ENTITIES[entity].items() if known.personal)
+def _personal(link: Link, known: Mapping[str, Field]) -> tuple[str, ...]:
+    """Return the fields of which a link may hold personal values."""
+    shown = (name for side in _all_sides(link) for name in side.fields)
+    stored = dict.fromkeys((*known, *link.state, *shown))
+    return tuple(name for name in stored if name not in known or known[name].personal)
+
+
+def _all_sides(link: Link) -> Iterator[Side]:
+    yield from link.sides.values()
+    yield from link.retired.values()
 
 
 def _holds(column: Column[Any], text: str) -> ColumnElement[bool]:

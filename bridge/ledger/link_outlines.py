@@ -7,6 +7,7 @@ looks at very many links reads these first, and loads those of which an outline 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +29,8 @@ class SideOutline(NamedTuple):
 
     remote_id: str
     fields: str
+    version: str | None
+    read_at: datetime | None
 
 
 class LinkOutline(NamedTuple):
@@ -52,14 +55,14 @@ def of(tx: Tx, ids: Collection[str]) -> dict[str, LinkOutline]:
         if not paused:
             outlines[link_id] = LinkOutline(sync, entity, state, {})
     side_rows = tx.execute(_sides(tx.dialect.name), these).all()
-    for link_id, connection, remote_id, fields, unusual in side_rows:
+    for link_id, connection, unusual, *shown in side_rows:
         if link_id not in outlines:
             continue
         sides = outlines[link_id].sides
         if unusual or connection in sides:
             del outlines[link_id]
         else:
-            sides[connection] = SideOutline(remote_id, fields)
+            sides[connection] = SideOutline(*shown)
     return outlines
 
 
@@ -130,5 +133,6 @@ def _sides(dialect: str) -> Select[Any]:
         exists().where(attempt.c.side_id == side.c.id, attempt.c.closed_at.is_(None)),
     )
     stored = type_coerce(side.c.fields, Text)
-    rows = select(side.c.link_id, side.c.connection, side.c.remote_id, stored, unusual)
+    shown = (side.c.remote_id, stored, side.c.version, side.c.read_at)
+    rows = select(side.c.link_id, side.c.connection, unusual, *shown)
     return rows.where(one_of(dialect, side.c.link_id))

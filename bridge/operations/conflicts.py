@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bridge.core.mapping.given_values import value_of_words
 from bridge.core.merge import lifecycle
 from bridge.core.merge.equality import reads_as
-from bridge.core.model.entities import ENTITIES
 from bridge.core.model.state import FieldState, Link, Note
 from bridge.core.model.values import Canonical, Raw, Unreadable
 from bridge.engine.context import Context
@@ -93,7 +93,7 @@ def resolve(
         if take is not None:
             wanted = value_of(desk.context, link, field, take)
         else:
-            wanted = parse_value(link.entity, field, str(value))
+            wanted = parse_value(desk.context, link, field, str(value))
         decided = decide(tx, desk, link.id, field, wanted)
         desk.write_down(tx, "conflict resolved", f"{link.id} {field}", {"take": take or ""})
     desk.announce()
@@ -150,20 +150,12 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
     return value
 
 
-def parse_value(entity: str, field: str, text: str) -> Canonical:
+def parse_value(context: Context, link: Link, field: str, text: str) -> Canonical:
     """Return the value that was written: `null` for none, a set with commas. Raises NotPossible."""
-    known = ENTITIES[entity].get(field)
-    if known is None:
-        raise NotPossible(f"a {entity} has no {field}; allowed: {', '.join(ENTITIES[entity])}")
-    if known.kind == "set":
-        words = (word.strip() for word in text.split(","))
-        return tuple(sorted({word.lstrip("#").casefold() for word in words if word}))
-    if text == "null":
-        return None
-    if known.choices and text not in known.choices:
-        raise NotPossible(f"{field} cannot be {text!r}; allowed: {', '.join(known.choices)}, null")
-    if known.kind == "boolean":
-        if text not in {"true", "false"}:
-            raise NotPossible(f"{field} cannot be {text!r}; allowed: true, false, null")
-        return text == "true"
-    return text
+    fields = context.fields[link.entity]
+    if field not in fields:
+        raise NotPossible(f"a {link.entity} has no {field}; allowed: {', '.join(fields)}")
+    value = value_of_words(fields[field], text)
+    if isinstance(value, Unreadable):
+        raise NotPossible(value.why)
+    return value

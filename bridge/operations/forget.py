@@ -135,7 +135,7 @@ def erase(desk: Desk, address: str, deleted: Mapping[str, int]) -> dict[str, int
     `deleted` says how many records were deleted at which system, for the audit. Raises Busy.
     """
     with desk.ledger.transaction() as tx:
-        counts = erasure.erase(tx, address, desk.now())
+        counts = erasure.erase(tx, address, desk.now(), desk.context.fields)
         detail = {"erased": counts, "deleted": dict(deleted)}
         desk.write_down(tx, "forget", _digest(address), detail)
     return counts

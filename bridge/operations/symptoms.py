@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bridge.core.mapping.transforms import shown
 from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.core.model.values import shown
 from bridge.engine import worker_identity
 from bridge.errors import LedgerError
 from bridge.ledger import (

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.connectors.account_place import comparable
 from bridge.core.model.capabilities import Support
+from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
 from bridge.runs import moved_tickets
@@ -85,6 +86,10 @@ def describe(context: Context, before: Description, salt: str, known: KnownRecor
             }
             for sync in context.syncs.values()
         },
+        "own_fields": {
+            entity: sorted(fields.keys() - BUILT_IN[entity].keys())
+            for entity, fields in context.fields.items()
+        },
         "retired": {
             name: account
             for name, account in were.items()
@@ -131,6 +136,7 @@ def changes(
         *_syncs(before, after, known),
         *_exchanged(before, after, known),
         *_mappings(before, after, known),
+        *_own_fields(before, after, known),
     ]
     return sorted(found, key=lambda change: not change.doubtful)
 
@@ -386,6 +392,19 @@ def _mappings(
                     f"the mapping of `{name}` is another in {entity} {', '.join(names)}: "
                     f"{_records(known.of(name))} are read anew; `bridge plan` shows what follows"
                 )
+
+
+def _own_fields(
+    before: Description, after: Description, known: KnownRecords
+) -> Iterator[ConfigurationChange]:
+    for entity, were in before.get("own_fields", {}).items():
+        gone = [name for name in were if name not in after["own_fields"].get(entity, ())]
+        syncs = [sync for sync, of in known.entities.items() if of == entity]
+        if gone and any(known.tickets.get(sync) for sync in syncs):
+            yield ConfigurationChange(
+                f"{', '.join(gone)} of a {entity} {'is' if len(gone) == 1 else 'are'} declared no "
+                "more in mappings/fields.yaml: what the ledger has of it stays, and travels no more"
+            )
 
 
 def _records(count: int) -> str:

@@ -15,7 +15,8 @@ from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.merge.equality import same_raw
 from bridge.core.model.values import Marker, Raw, Unreadable
 from bridge.engine.context import Context
-from bridge.ledger.link_outlines import PLAIN, LinkOutline, StoredFields, parsed
+from bridge.flow.differences import has_moved, may_be_edited
+from bridge.ledger.link_outlines import PLAIN, LinkOutline, SideOutline, StoredFields, parsed
 from bridge.runs.plain_links import PlainLinks
 
 
@@ -69,18 +70,21 @@ class PlainRows:
         if side is None or side.remote_id != record.ref.id:
             return False
         known = parsed(outline)
-        if known is None or not self._shows_the_same(known.sides[self.connection], record):
+        if known is None or not self._shows_the_same(known.sides[self.connection], side, record):
             return False
         return self.links.owe_nothing(known)
 
-    def _shows_the_same(self, known: StoredFields, record: Record) -> bool:
+    def _shows_the_same(self, known: StoredFields, side: SideOutline, record: Record) -> bool:
         """Return whether each field shows what it showed last (see `differences`)."""
         values = self.entity_map.extract(record.data)
+        moved = has_moved(record, self.entity_map.version(record.data), side.version, side.read_at)
         for name, field_map in self.compared.items():
             value, entry = values[name], known.get(name)
             if record.unreadable and field_map.write_key in record.unreadable:
                 value = Unreadable("")
             if isinstance(value, Marker):
+                if moved and may_be_edited(field_map):
+                    return False
                 continue
             if isinstance(value, Unreadable):
                 if name not in self.only_listed and _may_be_believed_set(entry):

@@ -24,6 +24,8 @@ from bridge.sandbox.store import Record, from_iso, past, seconds_iso
 from bridge.sandbox.switch_calls import CALLS, PRIORITIES, STATUSES
 from bridge.sandbox.switch_others import SwitchOthers
 
+TEAMS = ("Billing", "Product", "Infrastructure")
+"""What people there choose among, in a field that they have added themselves."""
 _ORDER = {"low": 0, "medium": 1, "normal": 1, "high": 2, "urgent": 3}
 _SORTS = ("created_at", "updated_at", "priority")
 _DETAIL_ONLY = ("description", "custom_fields", "deleted_at")
@@ -67,7 +69,7 @@ class SwitchSandbox(SwitchOthers):
         "patch_tags": True,
         "patch_subject": True,
         "null_assignee": True,
-        "patch_custom_fields": True,
+        "patch_custom_fields": True,  # the whole object; or merge: names that are left out stay
         "tags_match": "any",
         "delete_status": 204,
         "create": True,  # or the status of the refusal
@@ -87,6 +89,7 @@ class SwitchSandbox(SwitchOthers):
         "patch_tags": (True, IGNORE, REFUSE),
         "patch_subject": (True, IGNORE, REFUSE),
         "null_assignee": (True, IGNORE, REFUSE),
+        "patch_custom_fields": (True, "merge", IGNORE, REFUSE),
         "tags_match": ("any", "all"),
         "delete_status": (204, 200),
         "create": (True, True, True, 405),
@@ -191,6 +194,7 @@ class SwitchSandbox(SwitchOthers):
         if human is not None:
             record["status"] = human.get("status", "new")
             record["assignee"] = self._agent(human.get("assignee_id"))
+            record["custom_fields"] = _own_fields(human.get("custom_fields", {}))
             record |= {name: human[name] for name in ("created_at", "updated_at") if name in human}
         self.store.put(record)
         return record
@@ -199,10 +203,13 @@ class SwitchSandbox(SwitchOthers):
         self, record: Record, fields: Mapping[str, Any], *, human: bool
     ) -> tuple[Record, tuple[str, ...]]:
         """Change a ticket."""
-        del human
         new = dict(record)
+        merges = human or self.options["patch_custom_fields"] == "merge"
         for name, value in fields.items():
-            self._set(new, name, value)
+            if name == "custom_fields":
+                new[name] = {**(new[name] if merges else {}), **_own_fields(value)}
+            else:
+                self._set(new, name, value)
         new["updated_at"] = seconds_iso(self.clock.now())
         self.store.put(new)
         return new, ()
@@ -239,6 +246,7 @@ class SwitchSandbox(SwitchOthers):
             "status": draft.status,
             "tags": list(draft.tags),
             "assignee_id": self.agent_id(draft.agent) if draft.agent else None,
+            "custom_fields": {"team": TEAMS[index % len(TEAMS)]} if index % 4 else {},
             "created_at": at,
             "updated_at": at,
         }
@@ -343,6 +351,12 @@ def _listed(record: Record) -> dict[str, Any]:
 
 def _shown(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "deleted_at"}
+
+
+def _own_fields(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Problem(400, "BAD_REQUEST", "custom_fields is an object", "custom_fields")
+    return dict(value)
 
 
 def _subject(value: Any) -> str:

@@ -113,6 +113,7 @@ CALLS: Final = CallTable(
                 "assignee_id": (text, perhaps(nothing, "null_assignee")),
                 "tags": perhaps(list_of(text), "patch_tags"),
                 "subject": perhaps(text, "patch_subject"),
+                "custom_fields": perhaps(anything, "patch_custom_fields"),
             },
             answers={200: Shown("data", _TICKET)},
         ),

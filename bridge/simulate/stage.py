@@ -221,13 +221,11 @@ class Stage:
                 for name, sync in config.syncs.items()
             },
             maps=config.maps,
-            capabilities={
-                name: connector_class(connection.system).CAPABILITIES
-                for name, connection in config.connections.items()
-            },
+            capabilities=config.capabilities,
             clock=self.clock,
             rng=random.Random(f"flow {script.seed}"),
             directory={name: config.agents.table(name) for name in config.connections},
+            fields=config.fields,
         )
         self.accepted = 0
         self.workers = [StepWorker(self, f"w{number}") for number in range(WORKERS)]

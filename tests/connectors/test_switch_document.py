@@ -86,5 +86,5 @@ def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
     )
     assert problems == []
     assert set(made) == {"ticket", "message", "session", "customer"}
-    assert run_examples(read) == []
+    assert run_examples(read, "switch", {"switch": connector_class("switch")}) == []
     assert made["message"].fields["internal"].map.write_key is None

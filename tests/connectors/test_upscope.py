@@ -66,7 +66,7 @@ def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
     )
     assert problems == []
     assert set(made) == {"customer", "session"}
-    assert run_examples(read) == []
+    assert run_examples(read, "upscope", {"upscope": connector_class("upscope")}) == []
 
 
 # Who it is

@@ -12,7 +12,7 @@ from bridge.core.mapping.agent_table import AgentTable, agent_transform
 from bridge.core.mapping.compiler import MappingError, compile_field
 from bridge.core.mapping.read_helpers import HELPERS
 from bridge.core.mapping.transforms import TRANSFORMS
-from bridge.core.model.entities import ENTITIES
+from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.values import NotCarried, Unreadable
 
 JSON = st.recursive(
@@ -142,7 +142,7 @@ def test_helpers(name, argument, given, made):
 
 def scored(**options):
     row = {"read": "tags", "as": {"tags": options}}
-    return compile_field(ENTITIES["ticket"]["tags"], row, AgentTable()).map
+    return compile_field(BUILT_IN["ticket"]["tags"], row, AgentTable()).map
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_other_options_are_another_revision():
 )
 def test_bad_options_of_tags_are_named(row, told):
     with pytest.raises(MappingError, match=re.escape(told)):
-        compile_field(ENTITIES["ticket"]["tags"], row, AgentTable())
+        compile_field(BUILT_IN["ticket"]["tags"], row, AgentTable())

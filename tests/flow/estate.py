@@ -84,12 +84,11 @@ class Estate:
             connections=self.config.connections,
             syncs=self.config.syncs,
             maps=self.config.maps,
-            capabilities={
-                name: connector.CAPABILITIES for name, connector in self.connectors.items()
-            },
+            capabilities=self.config.capabilities,
             clock=self.clock,
             rng=random.Random(7),
             directory={name: self.config.agents.table(name) for name in self.config.connections},
+            fields=self.config.fields,
         )
         self.drain = Drain(
             self.context,

@@ -113,7 +113,7 @@ class Account(World):
 
     def erase(self, email=ANA):
         with self.ledger.transaction() as tx:
-            return erasure.erase(tx, email, self.clock.now())
+            return erasure.erase(tx, email, self.clock.now(), self.context.fields)
 
     def close(self):
         for connector in self.connectors.values():

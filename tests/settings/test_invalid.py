@@ -192,7 +192,7 @@ CONNECTION_KEYS = (
             "member out")]),
         ("desk", "subject: title", "sbject: title", [
             (f"mappings/desk.yaml:6: ticket.fields.sbject: no ticket has this field; allowed "
-             f"{FIELDS}")]),
+             f"{FIELDS}, or one that mappings/fields.yaml declares")]),
         ("desk", "subject: title", "subject: headline", [
             ("mappings/desk.yaml:5: ticket.fields: desk creates nothing without 'title'; map a "
              "field that writes it"),

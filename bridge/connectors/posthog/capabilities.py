@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Verb, Writable
+from bridge.core.model.capabilities import Door, EntityCapabilities, Probe, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 
 TICKET = "ticket"
@@ -61,6 +61,14 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
                 ("status", "priority", "assignee", "tags", "ai_resolved", "escalation_reason"),
             ),
         ),
+        # The page lists the object among what PATCH takes, and says nothing of what is in it.
+        doors={
+            TRAITS: Door(
+                "patch",
+                Writable(on_update=Support.PROBED),
+                reserved=frozenset({MARKER_TRAIT}),
+            )
+        },
         # POST is documented with 201, and deployments were seen to answer 500
         # (github.com/PostHog/posthog/issues/71101) or 405 (pull/72997). As of 2026-11.
         creates=Support.PROBED,

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from bridge.connectors.behind_doors import parted, whole
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
 from bridge.connectors.json_http import JsonHttpConnector
 from bridge.connectors.parsing import (
@@ -59,6 +60,7 @@ from bridge.connectors.posthog.records import (
 )
 from bridge.connectors.posthog.tag_belief import TagBelief, may_lack_tags
 from bridge.connectors.posthog.ticket_lookup import TicketLookup, is_number
+from bridge.connectors.posthog.written_traits import WrittenTraits
 from bridge.core.mapping.email_address import same_address
 from bridge.core.model.capabilities import creating
 from bridge.core.model.counting import counted
@@ -97,6 +99,7 @@ class PostHogConnector(JsonHttpConnector):
             lambda tickets: self.handles(TICKET, tickets),
             self._list_messages,
         )
+        self._written_traits = WrittenTraits()
         # What was learned of this deployment. Plain values, for learning one of them twice does no
         # harm.
         self._tells_unread = True
@@ -265,14 +268,25 @@ class PostHogConnector(JsonHttpConnector):
         ) from None
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
-        """Write fields by one PATCH. Tags are sent as the whole set."""
+        """Write fields by one PATCH. Tags are sent as the whole set, and so are the traits."""
         self._check_update(ref, verb, values)
-        body = dict(values)
+        body, traits = parted(TRAITS, values)
         if "assignee" in body:
             body["assignee"] = sent_assignee(self.connection.name, body["assignee"])
+        if traits:
+            body[TRAITS] = self._traits(ref, traits)
         answer = self._call("PATCH", self._path(ref.id), json=body, write=True)
+        self._written_traits.keep(answer.body)
         shown = self._shown(answer)
         return shown if shown and shown.ref.id == ref.id else None
+
+    def _traits(self, ref: Ref, own: Mapping[str, Raw]) -> dict[str, Any]:
+        """Return a ticket's traits as they are now, our marker included, with these among them."""
+        name, pages = self.connection.name, self._lookup.find({ref.id})
+        row = next((row for page in pages for row in page.rows if row_id(row) == ref.id), None)
+        if row is None:
+            raise NotFound(name, f"there is no ticket {ref.id}", status=404)
+        return whole(name, f"ticket {ref.id}", TRAITS, self._written_traits.newest(row), own)
 
     def delete(self, ref: Ref) -> None:
         """Delete for good; one that is gone already counts as done."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge.core.model.capabilities import EntityCapabilities, Probe, Support, Verb, Writable
+from bridge.core.model.capabilities import Door, EntityCapabilities, Probe, Support, Verb, Writable
 from bridge.core.model.syncs import Webhook
 
 TICKET, MESSAGE, SESSION, CUSTOMER = "ticket", "message", "session", "customer"
@@ -38,7 +38,8 @@ CROWD_FILTERS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     MESSAGE: (("type", TYPES), ("internal", ("true", "false"))),
 }
 """The filters that divide a second which holds more rows than a page: name, values."""
-CUSTOMER_TAGS = "custom_fields.tags"
+CUSTOM_FIELDS = "custom_fields"
+CUSTOMER_TAGS = f"{CUSTOM_FIELDS}.tags"
 """Customers have no tags of their own; these are kept among the fields that are anybody's."""
 MARKER_PREFIX = "bridge-"
 """Tags of tickets that begin so are markers of ours."""
@@ -51,6 +52,8 @@ CONVERSATION_FIELDS = "id ticket_id type internal content_text created_at"
 CUSTOMER_FIELDS = "id email name phone company custom_fields ticket_count created_at updated_at"
 _ON_CREATE = Writable(on_update=Support.NO, clears=False)
 _REQUIRED = Writable(on_update=Support.NO, clears=False, required=True)
+_OWN = Door("patch", Writable(on_create=False, on_update=Support.PROBED))
+"""The guide shows `custom_fields` of tickets and customers, and says of writing them nothing."""
 
 CAPABILITIES: Mapping[str, EntityCapabilities] = {
     TICKET: EntityCapabilities(
@@ -68,6 +71,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
             "tags": Writable(on_update=Support.PROBED),
         },
         verbs=(Verb("patch", writes=("status", "priority", "assignee_id", "tags", "subject")),),
+        doors={CUSTOM_FIELDS: _OWN},
         creates=Support.YES,
         deletes=Support.YES,
         lists_newest=True,
@@ -104,6 +108,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
             CUSTOMER_TAGS: Writable(on_create=False, on_update=Support.PROBED),
         },
         verbs=(Verb("patch", writes=("name", "phone", "company", CUSTOMER_TAGS)),),
+        doors={CUSTOM_FIELDS: _OWN},
         creates=Support.YES,
         dated=False,
     ),
@@ -150,8 +155,11 @@ PROBES = (
         "PATCH /tickets/<ticket_id>: assignee_id=null",
         "an unassigned ticket shows null; an answer that keeps the assignee means that none goes",
     ),
-    Probe(
-        "PATCH /customers/<record_id>: custom_fields",
-        "customers show them; an answer without the change means that they cannot be written",
+    *(
+        Probe(
+            f"PATCH /{each}: custom_fields",
+            "they are shown; an answer without the change means that they cannot be written",
+        )
+        for each in ("tickets/<ticket_id>", "customers/<record_id>")
     ),
 )

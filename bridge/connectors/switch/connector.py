@@ -7,8 +7,8 @@ Oddities, as of 2026-11; each is explained where it matters:
 - Rows of a listing have no description and no custom_fields (records.py).
 - `assignee` and `customer` are objects when read, written as `assignee_id` and `customer_email`;
   what is sent as `content` is read as `content_text`.
-- What PATCH takes is documented in part, so tags, subject and customers' custom_fields are probed
-  by writing and reading (capabilities.py, `update`).
+- What PATCH takes is documented in part, so tags, subject and custom_fields are probed by writing
+  and reading (capabilities.py, `update`).
 - No create takes a key (`create`, `find`).
 - Customers show no time of their last change, as documented (`_customer_column`).
 - The vendor's page on webhooks is not public (`parse`).
@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from bridge.connectors.behind_doors import parted
 from bridge.connectors.contract import Draft, Hint, Intent, Page, Parsed, Record
 from bridge.connectors.json_http import JsonHttpConnector
 from bridge.connectors.parsing import (
@@ -44,8 +45,8 @@ from bridge.connectors.switch.capabilities import (
     CATALOGUES,
     CONVERSATIONS,
     CROWD_FILTERS,
+    CUSTOM_FIELDS,
     CUSTOMER,
-    CUSTOMER_TAGS,
     EVENT_NOUNS,
     EVENTS,
     IGNORED,
@@ -327,22 +328,21 @@ class SwitchConnector(JsonHttpConnector):
     # Changing
 
     def update(self, ref: Ref, verb: str, values: Mapping[str, Raw]) -> Record | None:
-        """Write fields by one PATCH. Tags are sent as the whole set."""
+        """Write fields by one PATCH. Tags are sent as the whole set, and so are custom fields."""
         self._check_update(ref, verb, values)
-        body: dict[str, Any] = dict(values)
-        if CUSTOMER_TAGS in body:
-            tags = list(body.pop(CUSTOMER_TAGS) or ())
-            body["custom_fields"] = {**self._custom_fields(ref), "tags": tags}
+        body, own = parted(CUSTOM_FIELDS, values)
+        if own:
+            body[CUSTOM_FIELDS] = self._custom_fields(ref, own)
         answer = self._send("PATCH", ref.entity, self._path(ref.entity, ref.id), body)
         shown = self._shown(ref.entity, answer)
         return shown if shown and shown.ref.id == ref.id else None
 
-    def _custom_fields(self, ref: Ref) -> Mapping[str, Any]:
-        """Read what else a customer carries, for a PATCH may well replace the whole object."""
+    def _custom_fields(self, ref: Ref, own: Mapping[str, Raw]) -> Mapping[str, Any]:
+        """Return a record's custom fields, as they are now, with these among them."""
         shown = self._get(ref.entity, ref.id)
         if shown is None:
-            raise NotFound(self.connection.name, f"there is no customer {ref.id}", status=404)
-        return custom_fields(self.connection.name, shown[0])
+            raise NotFound(self.connection.name, f"there is no {ref.entity} {ref.id}", status=404)
+        return custom_fields(ref, shown[0], own)
 
     def delete(self, ref: Ref) -> None:
         """Delete a ticket, which the vendor keeps out of sight. Nothing else, ever.

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bridge.connectors.behind_doors import whole
 from bridge.connectors.contract import Intent, Person, Record
 from bridge.connectors.parsing import Row, is_row, parse_time, row_id
 from bridge.connectors.switch.capabilities import (
     AGENT,
+    CUSTOM_FIELDS,
     CUSTOMER,
     CUSTOMER_TAGS,
     MARKER_PREFIX,
@@ -27,7 +29,7 @@ SECOND = timedelta(seconds=1)
 """The resolution of the vendor's times."""
 CREATE_WINDOW = timedelta(minutes=5)
 """A record that was made this long before a create was sent may still be what it made."""
-_ONLY_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: "custom_fields"}
+_ONLY_WHOLE: Mapping[str, str] = {TICKET: "description", CUSTOMER: CUSTOM_FIELDS}
 """What a direct read has and a listing's row has not."""
 _TIME_OF_CHANGE: Mapping[str, str] = {MESSAGE: "created_at", SESSION: "created_at"}
 """What dates a record, where it is not `updated_at`: a conversation is never changed."""
@@ -51,10 +53,10 @@ def record(
     data, marker = row, None
     if entity == TICKET:
         data, marker = _without_marker(row, markers)
-    fields = row.get("custom_fields") if entity == CUSTOMER else None
+    fields = row.get(CUSTOM_FIELDS) if entity == CUSTOMER else None
     if isinstance(fields, Mapping) and fields != NO_NUMBER:
         # Nobody may have put any tags there yet.
-        data = {**row, "custom_fields": {"tags": [], **fields}}
+        data = {**row, CUSTOM_FIELDS: {"tags": [], **fields}}
     return Record(
         ref=Ref(connection, entity, row_id(row)),
         data=data,
@@ -108,23 +110,20 @@ def conversation_body(entity: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "note" if internal else "reply", **values, "internal": internal}
 
 
-def custom_fields(connection: str, row: Row) -> Mapping[str, Any]:
-    """Return a customer's custom fields, of a direct read, as they may be sent back with tags.
+def custom_fields(ref: Ref, row: Row, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all custom fields of a record, of a direct read, with these among them.
 
-    Raises Refused where something else is in the tags' place, or one of them cannot be read.
+    Raises Refused where they cannot be sent back, or something else is in place of the tags.
     """
-    fields, customer = row.get("custom_fields"), f"customer {row_id(row)}"
-    if not isinstance(fields, Mapping):
-        return {}
-    if NO_NUMBER in (fields, *fields.values()):
-        why = "has a number in custom_fields that JSON does not have; correct it there"
-        raise Refused(connection, f"{customer} {why}")
-    tags = fields.get("tags")
-    if tags is None or (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        return fields
-    raise Refused(
-        connection, f"{customer} has something else in {CUSTOMER_TAGS}; rename that field"
-    )
+    fields, of = row.get(CUSTOM_FIELDS), f"{ref.entity} {ref.id}"
+    made = whole(ref.connection, of, CUSTOM_FIELDS, fields, own)
+    if ref.entity == CUSTOMER and "tags" in own:
+        tags = fields.get("tags") if isinstance(fields, Mapping) else None
+        is_list = isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)
+        if tags is not None and not is_list:
+            what = f"has something else in {CUSTOMER_TAGS}; rename that field"
+            raise Refused(ref.connection, f"{of} {what}")
+    return made
 
 
 def _without_marker(row: Row, markers: Markers) -> tuple[Row, str | None]:

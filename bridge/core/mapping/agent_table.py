@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridge.core.mapping.transforms import AGENT, Transform, shown
+from bridge.core.mapping.transforms import AGENT, Transform
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
 
 LEAVE = "leave"
 UNASSIGN = "unassign"
@@ -122,4 +122,7 @@ def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
         return raw is not None and not is_group(raw) and table.email_of(raw) is None
 
     meaning = "an agent, looked up in agents.yaml; canonical is the e-mail"
-    return Transform(AGENT, ("agent",), read, table.write, meaning, stranger=stranger)
+    # A name at a connection is a text or a number.
+    return Transform(
+        AGENT, ("agent",), read, table.write, meaning, stranger=stranger, sends=("text", "number")
+    )

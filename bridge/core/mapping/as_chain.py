@@ -9,9 +9,10 @@ from typing import Any
 from bridge.core.mapping.agent_table import AgentTable, agent_transform
 from bridge.core.mapping.read_helpers import HELPERS, Helper, places
 from bridge.core.mapping.tag_options import tag_problems, tags_with_options
-from bridge.core.mapping.transforms import AGENT, BY_KIND, TRANSFORMS, Transform, shown
+from bridge.core.mapping.transforms import AGENT, BY_KIND, TRANSFORMS, Transform
 from bridge.core.mapping.value_tables import Problem
 from bridge.core.model.entities import Field
+from bridge.core.model.values import shown
 
 
 @dataclass(frozen=True, slots=True)

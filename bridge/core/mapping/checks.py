@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bridge.core.mapping.compiler import CompiledEntity, CompiledField
-from bridge.core.mapping.transforms import CUSTOMERS_TICKET, shown
+from bridge.core.mapping.doors import write_keys
+from bridge.core.mapping.transforms import CUSTOMERS_TICKET
 from bridge.core.mapping.value_tables import Problem
 from bridge.core.model.capabilities import EntityCapabilities, Support
-from bridge.core.model.values import NotCarried, Unreadable
+from bridge.core.model.values import NotCarried, Unreadable, shown
 
 
 def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> list[Problem]:
     """Return everything that is wrong with a mapping of this system; empty: it holds."""
+    able = able.through_doors(write_keys(compiled.map))
     problems: list[Problem] = []
     for key, path in (("id", compiled.id), ("version", compiled.version)):
         if path is not None:
@@ -54,9 +56,8 @@ def _writes_what_is_taken(
         return
     writable = able.writable.get(key)
     if writable is None:
-        allowed = ", ".join(sorted(able.writable)) or "nothing"
         only_read = "(or `read` alone, for what is only read)"
-        yield (), f"{system} cannot write {shown(key)}; allowed {allowed} {only_read}"
+        yield (), f"{system} cannot write {shown(key)}; allowed {able.write_places} {only_read}"
         return
     if field.map.parent == CUSTOMERS_TICKET:
         what = "finds a ticket and names none; allowed ticket, or `read` alone"

@@ -6,8 +6,8 @@ problem at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.core.mapping.agent_table import AgentTable
@@ -20,12 +20,12 @@ from bridge.core.mapping.field_functions import (
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, Path, compile_path
-from bridge.core.mapping.transforms import TRANSFORMS, shown
+from bridge.core.mapping.transforms import TRANSFORMS
 from bridge.core.mapping.value_tables import (
     Problem,
 )
-from bridge.core.model.entities import ENTITIES, Field
-from bridge.core.model.values import Canonical
+from bridge.core.model.entities import BUILT_IN, Field
+from bridge.core.model.values import Canonical, shown
 from bridge.errors import BridgeError
 
 ENTITY_KEYS = ("id", "version", "fields", "examples")
@@ -74,10 +74,17 @@ class CompiledEntity:
 # --- an entity ------------------------------------------------------------------------------------
 
 
-def compile_entity(entity: str, declared: Any, agents: AgentTable) -> CompiledEntity:
+def compile_entity(
+    entity: str,
+    declared: Any,
+    agents: AgentTable,
+    known: Mapping[str, Field] | None = None,
+    doors: Collection[str] = (),
+) -> CompiledEntity:
     """Return all fields of one entity, compiled for one connection.
 
-    Raises MappingError with every problem.
+    `known`: the fields that there are, the built-in ones unless told so. `doors`: objects of its
+    records that are always shown whole. Raises MappingError with every problem.
     """
     if not isinstance(declared, Mapping):
         raise MappingError([((), f"must be a mapping; allowed keys {', '.join(ENTITY_KEYS)}")])
@@ -86,7 +93,9 @@ def compile_entity(entity: str, declared: Any, agents: AgentTable) -> CompiledEn
         for key in declared
         if key not in ENTITY_KEYS
     ]
-    fields = _compile_fields(entity, declared.get("fields"), agents, problems)
+    compiling = _FieldCompiler(entity, BUILT_IN[entity] if known is None else known, agents, doors)
+    fields = compiling.all(declared.get("fields"))
+    problems += compiling.problems
     identity, version = _plain(declared, "id", problems), _plain(declared, "version", problems)
     if identity is None and "id" not in declared:
         problems.append((("id",), "is missing; allowed the plain path of the record's id"))
@@ -96,27 +105,35 @@ def compile_entity(entity: str, declared: Any, agents: AgentTable) -> CompiledEn
     return CompiledEntity(EntityMap(entity, maps, _versioner(version)), fields, identity, version)
 
 
-def _compile_fields(
-    entity: str, rows: Any, agents: AgentTable, problems: list[Problem]
-) -> dict[str, CompiledField]:
-    """Return the fields that can be compiled; the problems of the others are added."""
-    canonical_fields = ENTITIES[entity]
-    if not isinstance(rows, Mapping) or not rows:
-        problems.append(
-            (("fields",), f"must map at least one field; allowed {', '.join(canonical_fields)}")
-        )
-        return {}
-    fields: dict[str, CompiledField] = {}
-    for name, row in rows.items():
-        if name not in canonical_fields:
-            what = f"no {entity} has this field; allowed {', '.join(canonical_fields)}"
-            problems.append((("fields", name), what))
-            continue
-        try:
-            fields[name] = compile_field(canonical_fields[name], row, agents)
-        except MappingError as error:
-            problems += [(("fields", name, *where), what) for where, what in error.problems]
-    return fields
+@dataclass(slots=True)
+class _FieldCompiler:
+    """Compiles the fields of one entity, and collects their problems."""
+
+    entity: str
+    known: Mapping[str, Field]
+    agents: AgentTable
+    doors: Collection[str]
+    problems: list[Problem] = field(default_factory=list)
+
+    def all(self, rows: Any) -> dict[str, CompiledField]:
+        """Return the fields that can be compiled."""
+        allowed = ", ".join(self.known)
+        if not isinstance(rows, Mapping) or not rows:
+            self.problems.append((("fields",), f"must map at least one field; allowed {allowed}"))
+            return {}
+        fields: dict[str, CompiledField] = {}
+        for name, row in rows.items():
+            if name not in self.known:
+                own = "or one that mappings/fields.yaml declares"
+                what = f"no {self.entity} has this field; allowed {allowed}, {own}"
+                self.problems.append((("fields", name), what))
+                continue
+            try:
+                fields[name] = compile_field(self.known[name], row, self.agents, self.doors)
+            except MappingError as error:
+                at = ("fields", name)
+                self.problems += [((*at, *where), what) for where, what in error.problems]
+        return fields
 
 
 def _plain(declared: Mapping[str, Any], key: str, problems: list[Problem]) -> Path | None:
@@ -150,17 +167,19 @@ def _versioner(path: Path | None) -> Callable[[Mapping[str, Any]], str | None]:
 # --- a field --------------------------------------------------------------------------------------
 
 
-def compile_field(field: Field, declared: Any, agents: AgentTable) -> CompiledField:
+def compile_field(
+    field: Field, declared: Any, agents: AgentTable, doors: Collection[str] = ()
+) -> CompiledField:
     """Return one field, compiled.
 
-    Declared is a plain path for both directions, or a mapping of the keys in `FIELD_KEYS`. Raises
-    MappingError with every problem.
+    Declared is a plain path for both directions, or a mapping of the keys in `FIELD_KEYS`. `doors`:
+    objects of the record that are always shown whole. Raises MappingError with every problem.
     """
     row = {"path": declared} if isinstance(declared, str) else declared
     if not isinstance(row, Mapping) or not row:
         allowed = ", ".join(FIELD_KEYS)
         raise MappingError([((), f"must be a path or a mapping; allowed keys {allowed}")])
-    declaration = FieldDeclaration(field, row, agents)
+    declaration = FieldDeclaration(field, row, agents, doors)
     parts = declaration.parts()
     if declaration.problems:
         raise MappingError(declaration.problems)

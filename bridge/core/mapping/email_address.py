@@ -11,14 +11,13 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from bridge.core.model.values import Unreadable
+from bridge.core.model.values import Unreadable, shown
 
 MAX_SPELLING_CHARS = 1000
 """An address is at most 254 characters long; a name may stand before it."""
 MAX_ADDRESS_CHARS = 254
 MAX_LOCAL_CHARS = 64
 MAX_LABEL_CHARS = 63
-MAX_SHOWN_CHARS = 60
 _MAILTO = "mailto:"
 _FORBIDDEN_IN_LOCAL = frozenset('()<>[]\\,;:"')
 _INVISIBLE = "Cf"
@@ -47,7 +46,7 @@ def _address_of(text: str) -> str | Unreadable | None:
         return None
     bare = _without_name(spelling)
     if bare.count("@") > 1 or (bare != spelling and _names_another(spelling, bare)):
-        return Unreadable(f"{_shown(text)} holds more than one e-mail address")
+        return Unreadable(f"{shown(text)} holds more than one e-mail address")
     # Folded between two compositions: a letter that is folded may fall apart again.
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", bare).lower())
     address = folded.removeprefix(_MAILTO).partition("?")[0] if _has_scheme(folded) else folded
@@ -113,9 +112,4 @@ def _is_mark(char: str) -> bool:
 
 
 def _no_address(value: object) -> Unreadable:
-    return Unreadable(f"{_shown(value)} is no e-mail address")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
+    return Unreadable(f"{shown(value)} is no e-mail address")

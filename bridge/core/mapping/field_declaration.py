@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.as_chain import Chain, compile_chain
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.mapping.transforms import AGENT, shown
+from bridge.core.mapping.transforms import AGENT
 from bridge.core.mapping.value_tables import (
     Problem,
     Table,
@@ -22,7 +22,7 @@ from bridge.core.mapping.value_tables import (
     inverse,
 )
 from bridge.core.model.entities import Field
-from bridge.core.model.values import Canonical
+from bridge.core.model.values import Canonical, shown
 
 FIELD_KEYS = (
     "path",
@@ -69,8 +69,10 @@ class FieldParts:
 class FieldDeclaration:
     """One field's declaration, and all that is wrong with it so far."""
 
-    def __init__(self, field: Field, row: Mapping[str, Any], agents: AgentTable) -> None:
-        self.field, self.row, self.agents = field, row, agents
+    def __init__(
+        self, field: Field, row: Mapping[str, Any], agents: AgentTable, doors: Collection[str]
+    ) -> None:
+        self.field, self.row, self.agents, self.doors = field, row, agents, doors
         self.problems: list[Problem] = []
 
     def parts(self) -> FieldParts:
@@ -118,7 +120,7 @@ class FieldDeclaration:
         paths: list[Path] = []
         for number, source in enumerate(sources):
             try:
-                paths.append(compile_path(source))
+                paths.append(compile_path(source, self.doors))
             except BadPath as error:
                 self.wrong((key, number) if several else (key,), str(error))
         if key == "path" and paths and not paths[0].plain:
@@ -215,7 +217,7 @@ class FieldDeclaration:
     def default(self) -> Canonical:
         """Return what stands in for null."""
         given = self.row.get("default")
-        if given is not None and (self.field.kind == "set" or not fits(self.field, given)):
+        if given is not None and not fits(self.field, given):
             self.wrong(("default",), self._is_none(given))
         return given
 
@@ -255,7 +257,7 @@ class FieldDeclaration:
         # `only_on` says when a value is sent, and nothing of what it means.
         edition = chain.transform.edition if chain.transform else 0
         declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
-        of_declaration = _hashed([self.field.name, declared, edition])
+        of_declaration = _hashed([self.field.name, declared, edition, *self.field.declared])
         if chain.transform is None or chain.transform.name != AGENT:
             return of_declaration
         people = sorted([email, raw] for email, raw in self.agents.people.items())

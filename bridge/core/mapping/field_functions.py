@@ -10,11 +10,11 @@ from typing import Any
 
 from bridge.core.mapping.as_chain import Chain
 from bridge.core.mapping.paths import Path
-from bridge.core.mapping.transforms import Transform, shown
+from bridge.core.mapping.transforms import Transform
 from bridge.core.mapping.value_tables import Table
 from bridge.core.model.entities import Field
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable
+from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw, Unreadable, shown
 
 Extract = Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]
 Read = Callable[[Raw], Canonical | Unreadable]

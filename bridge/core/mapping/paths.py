@@ -8,7 +8,7 @@ a listing row without them says nothing. What is or holds `NO_NUMBER` is unreada
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,15 +61,19 @@ class Path:
     get: Extract
 
 
-def compile_path(source: Any) -> Path:
-    """Return a plain path or a JMESPath expression, compiled. Raises BadPath."""
+def compile_path(source: Any, doors: Collection[str] = ()) -> Path:
+    """Return a plain path or a JMESPath expression, compiled. Raises BadPath.
+
+    `doors`: objects of which a name that is not shown is null, for they are always shown whole.
+    """
     if not isinstance(source, str) or not source:
         raise BadPath("must be a path; allowed a dotted path or a JMESPath expression")
     if len(source) > MAX_EXPRESSION_CHARS:
         raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     if PLAIN.fullmatch(source):
         names = tuple(source.split("."))
-        return Path(source, frozenset(names[:1]), plain=True, get=_getter(names))
+        whole = next((door for door in doors if source.startswith(f"{door}.")), "")
+        return Path(source, frozenset(names[:1]), plain=True, get=_getter(names, whole))
     compiled = compile_expression(source)
     roots = _roots_of(compiled)
     return Path(source, roots, plain=False, get=_searcher(compiled, roots))
@@ -121,15 +125,19 @@ def _first_line(error: Exception) -> str:
     return line or "it cannot be parsed"
 
 
-def _getter(names: tuple[str, ...]) -> Extract:
-    """Return the function that follows plain names into a record: the fast way."""
+def _getter(names: tuple[str, ...], whole: str) -> Extract:
+    """Return the function that follows plain names into a record: the fast way.
+
+    `whole`: the object on the way that is always shown whole; empty: there is none.
+    """
+    shown_whole = whole.count(".") + 1 if whole else len(names)
     if len(names) == 1:
         name = names[0]
         return lambda record: _believed(record.get(name, ABSENT))
 
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         value: Any = record
-        for name in names:
+        for depth, name in enumerate(names):
             if value is None:
                 return None
             if value == NO_NUMBER:
@@ -140,7 +148,7 @@ def _getter(names: tuple[str, ...]) -> Extract:
                 return Unreadable(why, Code.READ_PATH)
             value = value.get(name, ABSENT)
             if value is ABSENT:
-                return ABSENT
+                return None if depth >= shown_whole else ABSENT
         return _believed(value)
 
     return get

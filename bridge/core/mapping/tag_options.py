@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bridge.core.mapping.transforms import TRANSFORMS, Transform, shown
+from bridge.core.mapping.transforms import TRANSFORMS, Transform
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
 
 OPTIONS = ("prefix", "min_salience")
 _PLAIN = TRANSFORMS["tags"]

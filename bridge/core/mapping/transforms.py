@@ -15,21 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bridge.core.mapping.email_address import address_of
+from bridge.core.mapping.scalar_forms import date_of, json_of, json_value, number_of, url_of
+from bridge.core.model.capabilities import JSON_KINDS, JsonKind
 from bridge.core.model.limits import MAX_ELEMENT_CHARS
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable
-
-MAX_SHOWN_CHARS = 60
-
-
-def shown(value: Any) -> str:
-    """Return a value as messages show it, cut to a length that a line can take."""
-    try:
-        # Of a long text only the beginning is looked at: it may be a megabyte.
-        text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str) else value)
-    except (RecursionError, ValueError):
-        text = "a value too large to be shown"
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +37,8 @@ class Transform:
     """Sets only: takes the plain elements out of a list as the system shows it."""
     edition: int = 1
     """Part of every revision that uses it: raised when the same input gives another output."""
+    sends: tuple[JsonKind, ...] = ("text",)
+    """What a value may be when it is written; of a set, what the whole is."""
 
 
 def _unchanged(value: Any) -> Any:
@@ -128,7 +120,33 @@ TRANSFORMS: Mapping[str, Transform] = {
             _unchanged,
             "an ISO 8601 time with an offset; kept in UTC",
         ),
-        Transform("boolean", ("boolean",), _boolean, _unchanged, "true or false"),
+        Transform(
+            "boolean", ("boolean",), _boolean, _unchanged, "true or false", sends=("boolean",)
+        ),
+        Transform(
+            "number",
+            ("number",),
+            number_of,
+            _unchanged,
+            "a number up to 2⁵³, whole or not",
+            sends=("number",),
+        ),
+        Transform("date", ("date",), date_of, _unchanged, "a day, as 2026-03-01"),
+        Transform(
+            "url",
+            ("url",),
+            url_of,
+            _unchanged,
+            "a web address with http or https, without a password; blank text reads as null",
+        ),
+        Transform(
+            "json",
+            ("json",),
+            json_of,
+            json_value,
+            "any JSON, compared by its content",
+            sends=JSON_KINDS,
+        ),
         Transform(
             TICKET_OF,
             ("parent",),
@@ -145,17 +163,26 @@ TRANSFORMS: Mapping[str, Transform] = {
             edition=2,
         ),
         Transform(
-            "tags", ("set",), _tag, _unchanged, "each tag case-folded, trimmed, without leading #"
+            "tags",
+            ("set",),
+            _tag,
+            _unchanged,
+            "each tag case-folded, trimmed, without leading #",
+            sends=("list",),
         ),
     )
 }
 AGENT = "agent"
 BY_KIND: Mapping[str, str] = {
     "text": "text",
-    "email": "email",
-    "datetime": "datetime",
+    "number": "number",
     "boolean": "boolean",
     "set": "tags",
+    "date": "date",
+    "datetime": "datetime",
+    "email": "email",
+    "url": "url",
+    "json": "json",
     "parent": TICKET_OF,
     "agent": AGENT,
 }

@@ -5,12 +5,13 @@ Also which canonical values a field can have at all, which every table is checke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.mapping.transforms import shown
+from bridge.core.mapping.scalar_forms import date_of, number_of, url_of
 from bridge.core.model.entities import Field
+from bridge.core.model.values import shown
 
 Where = tuple[str | int | float | bool | None, ...]
 """Keys from the top of a declaration down to the value that a problem is about."""
@@ -45,7 +46,7 @@ def compile_table(field: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Tabl
     Under the key `read` it has raw keys and canonical values, under `write` the other way round.
     """
     table = Table()
-    if field.kind in ("set", "agent", "parent"):
+    if field.kind in ("set", "agent", "parent", "json"):
         what = f"a {field.kind} takes no value table; allowed a path, with `as`"
         return table, [*_if_empty(key, rows), ((key,), what)]
     problems = _if_empty(key, rows)
@@ -87,11 +88,31 @@ def fits(field: Field, value: Any) -> bool:
         return True
     if field.kind == "choice":
         return isinstance(value, str) and value in field.choices
-    return isinstance(value, bool) if field.kind == "boolean" else isinstance(value, str)
+    is_canonical = _FORMS.get(field.kind, lambda given: isinstance(given, str))
+    return is_canonical(value)
+
+
+_FORMS: Mapping[str, Callable[[Any], bool]] = {
+    "boolean": lambda value: isinstance(value, bool),
+    "number": lambda value: number_of(value) == value,
+    "date": lambda value: date_of(value) == value,
+    "url": lambda value: url_of(value) == value,
+    "set": lambda _value: False,
+    "json": lambda _value: False,
+}
+"""Kind of field -> whether it can have such a value in a declaration; all others have any text."""
+_ALLOWED: Mapping[str, str] = {
+    "boolean": "true, false, null",
+    "number": "a number, null",
+    "date": "a date such as 2026-03-01, null",
+    "url": "an address such as https://host/path, null",
+    "set": "null",
+    "json": "null",
+}
 
 
 def allowed_values(field: Field) -> str:
     """Return the canonical values that a field can have, as a message lists them."""
     if field.kind == "choice":
         return ", ".join((*field.choices, "null"))
-    return "true, false, null" if field.kind == "boolean" else "text, null"
+    return _ALLOWED.get(field.kind, "text, null")

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.model.state import FieldState, SideField
-from bridge.core.model.values import Canonical, Marker, Raw, Unreadable
+from bridge.core.model.values import Canonical, Marker, Raw, Unreadable, same_json
 
 
 def agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -> bool:
@@ -24,7 +24,7 @@ def agrees(field_map: FieldMap, entry: SideField, raw: Raw, state: FieldState) -
     if field_map.is_set:
         return set_agrees(field_map, entry, raw, state)
     value = state.value
-    if field_map.read(raw) == value or field_map.write(value) == raw:
+    if field_map.read(raw) == value or same_json(field_map.write(value), raw):
         return True
     if entry.remembered_answer is None:
         return False
@@ -157,7 +157,7 @@ def same_raw(field_map: FieldMap, one: Raw | Marker, other: Raw | Marker) -> boo
     if isinstance(one, Marker) or isinstance(other, Marker):
         return one is other
     if not field_map.is_set:
-        return bool(one == other)
+        return same_json(one, other)
     return bool(one == other) or identities(one) == identities(other)
 
 

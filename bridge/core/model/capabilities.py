@@ -6,8 +6,8 @@ keys*: the plain path under which a value is sent (`status`, `assignee_id`, `tag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -105,6 +105,28 @@ class Verb:
     """The call adds or removes one element of a set instead of replacing values."""
 
 
+JsonKind = Literal["text", "number", "boolean", "list", "object"]
+JSON_KINDS: tuple[JsonKind, ...] = ("text", "number", "boolean", "list", "object")
+MAX_DOOR_NAME_CHARS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An object in a system's records that takes values under names of the admins' own.
+
+    It is shown whole: a name that is not in it has no value there.
+    """
+
+    verb: str
+    """The verb that writes what is behind it. All else behind it stays as it is."""
+    writable: Writable
+    """The abilities of each name behind it."""
+    takes: tuple[JsonKind, ...] = JSON_KINDS
+    """The kinds of value, besides null, that can be kept there."""
+    reserved: frozenset[str] = frozenset()
+    """Names behind it that are not the admins'."""
+
+
 @dataclass(frozen=True, slots=True)
 class EntityCapabilities:
     """What one system can do with one entity."""
@@ -113,6 +135,8 @@ class EntityCapabilities:
     """Top-level names in the system's records; a mapping that reads another name is refused."""
     writable: Mapping[str, Writable] = field(default_factory=dict)
     verbs: tuple[Verb, ...] = ()
+    doors: Mapping[str, Door] = field(default_factory=dict)
+    """By the path of the object: `custom_fields`, where `custom_fields.<name>` can be written."""
     creates: Support = Support.NO
     """Withdrawn at a deployment that answers 405 or 501, for these speak of the call and never of
     one record: also where it is declared YES, for the documents may promise what a deployment does
@@ -147,3 +171,35 @@ class EntityCapabilities:
     And for which one that was changed may be shown as before: an older version is no edit then.
     Longer where a longer time was seen (`appears_after`).
     """
+
+    def door_of(self, key: str) -> Door | None:
+        """Return the door that a write key goes through; None: it is no name behind one."""
+        place, dot, name = key.rpartition(".")
+        door = self.doors.get(place)
+        if not dot or door is None or key in self.writable:
+            return None
+        return None if name in door.reserved or len(name) > MAX_DOOR_NAME_CHARS else door
+
+    def through_doors(self, keys: Iterable[str]) -> EntityCapabilities:
+        """Return these capabilities with those of the keys, of these, that go through a door."""
+        doors = {key: door for key in keys if (door := self.door_of(key)) is not None}
+        if not doors:
+            return self
+        verbs = tuple(
+            replace(
+                verb,
+                writes=(
+                    *verb.writes,
+                    *(key for key, door in doors.items() if door.verb == verb.name),
+                ),
+            )
+            for verb in self.verbs
+        )
+        behind = {key: door.writable for key, door in doors.items()}
+        return replace(self, writable={**self.writable, **behind}, verbs=verbs)
+
+    @property
+    def write_places(self) -> str:
+        """Return everything that can be written, as a message lists it."""
+        behind = (f"{place}.<name>" for place in self.doors)
+        return ", ".join((*sorted(self.writable), *behind)) or "nothing"

@@ -1,4 +1,8 @@
-"""The canonical entities: ticket, customer, message and session, with their fields and values."""
+"""The canonical entities: ticket, customer, message and session, with their fields and values.
+
+What fields there are is a value, a `FieldTable`: the built-in ones, and those that the files of a
+home declare. Whoever needs to know is handed it; nothing here ever changes.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,43 @@ PRIORITIES = ("low", "normal", "high", "urgent")
 AUTHORS = ("customer", "agent", "system")
 
 
+Kind = Literal[
+    "text",
+    "number",
+    "boolean",
+    "choice",
+    "set",
+    "date",
+    "datetime",
+    "email",
+    "agent",
+    "url",
+    "json",
+    "parent",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One canonical field. A `set` is merged element by element, everything else as a whole.
 
-    The canonical value of a `parent` is our own id of the ticket that the record belongs to.
+    The canonical value of a `parent` is our own id of the ticket that the record belongs to, that
+    of `json` its text in one form.
     """
 
     name: str
-    kind: Literal["text", "choice", "agent", "email", "datetime", "boolean", "set", "parent"]
+    kind: Kind
     choices: tuple[str, ...] = ()
     meaning: str = ""
+    """What it says, in words; of a field of one's own its label."""
     personal: bool = False
     """Holds personal data: it can be redacted and is never written to logs."""
+    declared: tuple[str, ...] = ()
+    """Of a field of one's own, all in its declaration that decides what a raw value reads as."""
+
+
+FieldTable = Mapping[str, Mapping[str, Field]]
+"""Entity -> name -> field."""
 
 
 def _fields(*fields: Field) -> Mapping[str, Field]:
@@ -82,10 +110,17 @@ SESSION = _fields(
     Field("created_at", "datetime", meaning="when it ended (read only)"),
 )
 
-ENTITIES: Mapping[str, Mapping[str, Field]] = {
+BUILT_IN: FieldTable = {
     "ticket": TICKET,
     "customer": CUSTOMER,
     "message": MESSAGE,
     "session": SESSION,
 }
+"""The fields that there are in every home."""
+ENTITIES = tuple(BUILT_IN)
 """What a sync can mirror. Agents and tags are catalogues: listed by connectors, never mirrored."""
+
+
+def with_own(own: FieldTable) -> FieldTable:
+    """Return the built-in fields and those of one's own, which stand behind them."""
+    return {entity: {**fields, **own.get(entity, {})} for entity, fields in BUILT_IN.items()}

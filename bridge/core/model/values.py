@@ -9,6 +9,7 @@ did not show the field, `Unreadable` that it did but must not be believed or can
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,6 +44,35 @@ a field that shows it is unreadable, and not emptied.
 def shows_no_number(value: Raw | Marker) -> bool:
     """Return whether a value is `NO_NUMBER`, or a list of which an element is."""
     return value == NO_NUMBER or (isinstance(value, list) and NO_NUMBER in value)
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Return whether two JSON values are the same. Unlike in Python, `true` is not 1."""
+    if one != other:
+        return False
+    kind = type(one)
+    if kind is str or one is None:
+        return True
+    if kind is bool or type(other) is bool:
+        return kind is type(other)
+    if isinstance(one, list | tuple):
+        return all(map(same_json, one, other))
+    if isinstance(one, Mapping):
+        return all(same_json(item, other[name]) for name, item in one.items())
+    return True
+
+
+MAX_SHOWN_CHARS: Final = 60
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it, cut to a length that a line can take."""
+    try:
+        # Of a long text only the beginning is looked at: it may be a megabyte.
+        text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str) else value)
+    except (RecursionError, ValueError):
+        text = "a value too large to be shown"
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from bridge.core.merge.lifecycle import is_to_be_deleted
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, refused_value
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import NEVER, FieldState, Link, Note, Side, SideField
-from bridge.core.model.values import NO_BASE, NotCarried, Raw
+from bridge.core.model.values import NO_BASE, NotCarried, Raw, same_json
 from bridge.core.planning.calls import (
     EMPTY_VALUES,
     PlannedCall,
@@ -231,7 +231,7 @@ def _plan_scalar(
     if isinstance(raw, NotCarried):
         recipient.decline(name, raw)
         return None
-    if raw == shadow:
+    if same_json(raw, shadow):
         return None  # a cut text: the side says as much of the state as it can hold
     reason = _why_not_movable(key, shadow, raw, writable)
     if probed.get(refused_value(key, raw)) is False:

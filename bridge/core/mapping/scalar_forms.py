@@ -1,0 +1,114 @@
+"""One canonical form for numbers, dates, web addresses and free JSON; what has none is unreadable.
+
+Each function takes any JSON value but null, never raises, and reads its own result as itself. The
+time taken is linear in the value, which is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from bridge.core.model.limits import size_of, why_too_large
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.values import NO_NUMBER, Canonical, Raw, Unreadable, shown
+
+LARGEST_WHOLE: Final = 2**53
+"""Beyond it JSON's readers do not agree on which number is meant."""
+MAX_URL_CHARS: Final = 2_000
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SCHEMES: Final = frozenset({"http", "https"})
+
+
+def number_of(raw: Raw) -> Canonical | Unreadable:
+    """Return a number; one without a fraction is whole, however it is written."""
+    if not isinstance(raw, int | float) or isinstance(raw, bool):
+        return Unreadable(f"{shown(raw)} is no number")
+    if abs(raw) > LARGEST_WHOLE or not math.isfinite(raw):
+        why = "is larger than numbers can be exchanged exactly; map it as text"
+        return Unreadable(f"{shown(raw)} {why}", Code.READ_LIMIT)
+    return int(raw) if raw == int(raw) else raw
+
+
+def date_of(raw: Raw) -> Canonical | Unreadable:
+    """Return a day of the calendar, as `2026-03-01`."""
+    if isinstance(raw, str) and _DATE.fullmatch(raw):
+        try:
+            return date.fromisoformat(raw).isoformat()
+        except ValueError:
+            pass
+    return Unreadable(f"{shown(raw)} is no date such as 2026-03-01")
+
+
+def url_of(raw: Raw) -> Canonical | Unreadable:
+    """Return a web address, scheme and host in lower case; None for blank text.
+
+    No other schemes are taken, nor what holds a name and a password: others would see them.
+    """
+    if not isinstance(raw, str):
+        return Unreadable(f"{shown(raw)} is no web address")
+    text = raw.strip()
+    if not text:
+        return None
+    if len(text) > MAX_URL_CHARS:
+        why = f"has {len(text):,} characters, at most {MAX_URL_CHARS:,} are allowed"
+        return Unreadable(f"the address {shown(raw)} {why}", Code.READ_LIMIT)
+    parts = _parted(text)
+    if parts is None:
+        return Unreadable(f"{shown(raw)} is no web address such as https://host/path")
+    if "@" in parts.netloc:
+        return Unreadable("a web address with a name or password in it is not exchanged")
+    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
+
+
+def _parted(text: str) -> SplitResult | None:
+    """Return the parts of a web address; None where it is none."""
+    if not text.isprintable() or any(char.isspace() for char in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    known = parts.scheme.lower() in _SCHEMES and bool(parts.hostname)
+    return parts if known and port != 0 else None
+
+
+def json_of(raw: Raw) -> Canonical | Unreadable:
+    """Return any JSON value as text: names in order, no space, whole numbers without a fraction."""
+    size = size_of(raw)
+    if why := why_too_large(raw, size, is_set=False):
+        return Unreadable(why, Code.READ_LIMIT)
+    try:
+        return json_text(raw)
+    except ValueError as error:
+        return Unreadable(str(error))
+
+
+def json_text(value: Any) -> str:
+    """Return the one text of a JSON value. Raises ValueError where it holds no JSON."""
+    return json.dumps(
+        _ordered(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+def json_value(text: Canonical) -> Raw:
+    """Return the value of which `json_of` made the text."""
+    return json.loads(text)
+
+
+def _ordered(value: Any) -> Any:
+    if value == NO_NUMBER:
+        raise ValueError("it holds a number that JSON does not have (NaN or infinity)")
+    if isinstance(value, Mapping):
+        return {str(name): _ordered(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    if isinstance(value, float) and math.isfinite(value) and abs(value) <= LARGEST_WHOLE:
+        return int(value) if value == int(value) else value
+    return value

@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
 
 from bridge.core.model.limits import size_of, why_too_large
 from bridge.core.model.outcome_codes import Code
@@ -23,6 +22,10 @@ LARGEST_WHOLE: Final = 2**53
 MAX_URL_CHARS: Final = 2_000
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SCHEMES: Final = frozenset({"http", "https"})
+_UP_TO_PATH: Final = re.compile(r"[^/?#]*")
+_NOT_IN_HOST: Final = frozenset('[]:\\<>"^`{|}%')
+_MAX_PORT: Final = 65_535
+_MAX_PORT_DIGITS: Final = 5
 
 
 def number_of(raw: Raw) -> Canonical | Unreadable:
@@ -50,33 +53,32 @@ def url_of(raw: Raw) -> Canonical | Unreadable:
 
     No other schemes are taken, nor what holds a name and a password: others would see them.
     """
-    if not isinstance(raw, str):
-        return Unreadable(f"{shown(raw)} is no web address")
-    text = raw.strip()
+    text = raw.strip() if isinstance(raw, str) else shown(raw)
     if not text:
         return None
     if len(text) > MAX_URL_CHARS:
         why = f"has {len(text):,} characters, at most {MAX_URL_CHARS:,} are allowed"
         return Unreadable(f"the address {shown(raw)} {why}", Code.READ_LIMIT)
-    parts = _parted(text)
-    if parts is None:
-        return Unreadable(f"{shown(raw)} is no web address such as https://host/path")
-    if "@" in parts.netloc:
+    scheme, _, rest = text.partition("://")
+    place = _UP_TO_PATH.match(rest)
+    authority = place[0].lower() if place is not None else ""
+    if scheme.lower() in _SCHEMES and "@" in authority:
         return Unreadable("a web address with a name or password in it is not exchanged")
-    return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl()
+    is_line = isinstance(raw, str) and text.isprintable() and " " not in text
+    if scheme.lower() not in _SCHEMES or not is_line or not _is_authority(authority):
+        return Unreadable(f"{shown(raw)} is no web address such as https://host/path")
+    return f"{scheme.lower()}://{authority}{rest[len(authority) :]}"
 
 
-def _parted(text: str) -> SplitResult | None:
-    """Return the parts of a web address; None where it is none."""
-    if not text.isprintable() or any(char.isspace() for char in text):
-        return None
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return None
-    known = parts.scheme.lower() in _SCHEMES and bool(parts.hostname)
-    return parts if known and port != 0 else None
+def _is_authority(text: str) -> bool:
+    """Return whether a text is a host, with or without a port."""
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, "443"
+    is_address = host.startswith("[") and host.endswith("]") and len(host) > len("[]")
+    is_host = bool(host) and not set(host) & _NOT_IN_HOST
+    is_port = port.isascii() and port.isdigit() and 0 < len(port) <= _MAX_PORT_DIGITS
+    return (is_address or is_host) and is_port and 0 < int(port) <= _MAX_PORT
 
 
 def json_of(raw: Raw) -> Canonical | Unreadable:

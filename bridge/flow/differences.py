@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bridge.connectors.contract import Record
-from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.mapping.fieldmap import EntityMap, FieldMap
+from bridge.core.merge.case import Observation
 from bridge.core.merge.equality import elements_of, same_raw
 from bridge.core.model.state import Link, Side, SideField
 from bridge.core.model.values import Marker, Raw, Unreadable
@@ -35,12 +36,11 @@ def differences(
     names: list[str] = []
     reasons: set[str] = set()
     obs = observation(record, entity_map)
-    moved = has_moved(record, obs.version, side.version, side.read_at)
+    for name in _left_out(record, obs, side, entity_map):
+        names.append(name)
+        reasons.add(NOT_SHOWN)
     for name, value in obs.values.items():
         field_map, entry = entity_map.fields[name], side.fields.get(name)
-        if isinstance(value, Marker) and moved and may_be_edited(field_map):
-            names.append(name)
-            reasons.add(NOT_SHOWN)
         if (
             isinstance(value, Marker)
             or field_map.parent
@@ -57,6 +57,17 @@ def differences(
     if not names or "" in reasons:
         return names, ""
     return names, next(reason for reason in _BY_WEIGHT if reason in reasons)
+
+
+def _left_out(record: Record, obs: Observation, side: Side, entity_map: EntityMap) -> list[str]:
+    """Return the fields that a row leaves out, of a record that has changed since it was read."""
+    if not has_moved(record, obs.version, side.version, side.read_at):
+        return []
+    return [
+        name
+        for name, value in obs.values.items()
+        if isinstance(value, Marker) and may_be_edited(entity_map.fields[name])
+    ]
 
 
 def has_moved(

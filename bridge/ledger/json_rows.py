@@ -50,9 +50,7 @@ class Rows:
 
     def given(self, tx: Tx, rows: Iterable[tuple[Any, ...]]) -> dict[str, str]:
         """Return the parameter with these rows, each a value for each name in turn."""
-        names = [column.name for column in self._columns]
-        named = (dict(zip(names, row, strict=True)) for row in rows)
-        return encoded(tx.dialect.name, self._columns, named)
+        return encoded(tx.dialect.name, self._columns, rows)
 
 
 def select_rows(dialect: str, columns: Sequence[Column[Any]]) -> Select[Any]:
@@ -83,20 +81,25 @@ def _untruncated(column: Column[Any]) -> TypeEngine[Any]:
 
 
 def encoded(
-    dialect: str, columns: tuple[Column[Any], ...], rows: Iterable[Mapping[str, Any]]
+    dialect: str, columns: tuple[Column[Any], ...], rows: Iterable[Sequence[Any]]
 ) -> dict[str, str]:
-    """Return the parameter: each row's values as the types of these columns store them."""
+    """Return the parameter: of each row a value for each of these columns, as they store it."""
     processors = _processors(dialect, columns)
     values = [
-        [row[name] if process is None else process(row[name]) for name, process in processors]
+        [
+            value if process is None else process(value)
+            for value, process in zip(row, processors, strict=True)
+        ]
         for row in rows
     ]
     return {ROWS: orjson.dumps(values).decode()}
 
 
 @cache
-def _processors(dialect: str, columns: tuple[Column[Any], ...]) -> list[tuple[str, Any]]:
-    return [(column.name, _processor(column.type, dialect)) for column in columns]
+def _processors(
+    dialect: str, columns: tuple[Column[Any], ...]
+) -> tuple[Callable[[Any], Any] | None, ...]:
+    return tuple(_processor(column.type, dialect) for column in columns)
 
 
 def _processor(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | None:

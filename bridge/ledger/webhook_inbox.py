@@ -169,26 +169,31 @@ def _came_at(
     }
 
 
-def _values(connection: str, key: str, first: Arrival, number: int) -> dict[str, Any]:
-    return {
-        "connection": connection,
-        "delivery_key": key,
-        "received_at": first.received_at,
-        "deliveries": number,
-        "headers": dict(first.headers),
-        "projection": dict(first.projection),
-        "digest": first.digest,
-        "event": first.event,
-        "entity": first.entity,
-        "remote_id": first.remote_id,
-        "verdict": first.verdict,
-        "why": first.why,
-        "settled_at": None if first.verdict == PENDING else first.received_at,
-        "body": first.body,
-    }
+def _values(connection: str, key: str, first: Arrival, number: int) -> tuple[Any, ...]:
+    """Return a row, in the order of `_ARRIVED`."""
+    return (
+        connection,
+        key,
+        first.received_at,
+        number,
+        first.headers,
+        first.projection,
+        first.digest,
+        first.event,
+        first.entity,
+        first.remote_id,
+        first.verdict,
+        first.why,
+        None if first.verdict == PENDING else first.received_at,
+        first.body,
+    )
 
 
-_ARRIVED = tuple(column for column in inbox.c if column is not inbox.c.id)
+_ARRIVED = (
+    *(inbox.c.connection, inbox.c.delivery_key, inbox.c.received_at, inbox.c.deliveries),
+    *(inbox.c.headers, inbox.c.projection, inbox.c.digest, inbox.c.event, inbox.c.entity),
+    *(inbox.c.remote_id, inbox.c.verdict, inbox.c.why, inbox.c.settled_at, inbox.c.body),
+)
 
 
 @cache

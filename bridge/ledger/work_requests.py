@@ -89,7 +89,8 @@ def enqueue_all(tx: Tx, wanted: Iterable[NewWork]) -> None:
     for (_, unpark), group in groupby(_placed(wanted), lambda each: (each[0], each[2].unpark)):
         rows = [_values(new) for _, _, new in group]
         if len(rows) == 1:  # a single row costs a third less as it is
-            tx.execute(_enqueue_one(dialect, unpark), rows[0])
+            named = {column.name: value for column, value in zip(_COLUMNS, rows[0], strict=True)}
+            tx.execute(_enqueue_one(dialect, unpark), named)
         else:
             parameter = json_rows.encoded(dialect, _COLUMNS, rows)
             tx.execute(_enqueue_many(dialect, unpark), parameter)
@@ -109,21 +110,12 @@ def _placed(wanted: Iterable[NewWork]) -> list[tuple[int, str, NewWork]]:
     return sorted(placed, key=lambda each: each[:2])
 
 
-def _values(new: NewWork) -> dict[str, Any]:
-    return {
-        "key": new.key,
-        "kind": new.kind,
-        "connection": new.connection,
-        "entity": new.entity,
-        "remote_id": new.remote_id,
-        "link_id": new.link_id,
-        "lane": LANES.index(new.lane),
-        "due_at": new.due_at,
-        "payload": new.payload,
-        "run_id": new.run_id,
-        "handle": new.handle,
-        "created_at": new.now,
-    }
+def _values(new: NewWork) -> tuple[Any, ...]:
+    """Return a row, in the order of `_COLUMNS`."""
+    return (
+        *(new.key, new.kind, new.connection, new.entity, new.remote_id, new.link_id),
+        *(LANES.index(new.lane), new.due_at, new.payload, new.run_id, new.handle, new.now),
+    )
 
 
 _COLUMNS: Final = (

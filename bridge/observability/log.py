@@ -161,6 +161,8 @@ def configure(
     if form not in FORMS or level not in LEVELS:
         allowed = f"{' or '.join(FORMS)}, and a level: {', '.join(LEVELS)}"
         raise ConfigError([f"BRIDGE_LOG: {form}, {level}; allowed {allowed}"])
+    # No line tells of these, and to find them out costs more than to write it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = _Handler(stream or sys.stderr)
     handler.setFormatter(_Lines(process, form, Scrubber(secrets)))
     handler.addFilter(_wanted)

@@ -5,9 +5,10 @@ Redis may be emptied at any moment: outstanding work is stored in the ledger and
 
 from __future__ import annotations
 
-from bridge.queue.doorbell import JOBS, QUEUES, Address, Bell, Doorbell, NullDoorbell
+from bridge.queue.doorbell import JOBS, QUEUES, Bell, Doorbell, NullDoorbell
 from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
 from bridge.queue.process_memory import bound_heaps, keep_loaded
+from bridge.queue.redis_address import Address
 from bridge.queue.redis_budget import MemoryBudget, RedisBudget
 from bridge.queue.rq_worker import run_worker, stopping
 

@@ -10,12 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import quote
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     OutOfMemoryError,
@@ -23,16 +19,13 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
-from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.errors import ConfigError
-
-Address = str | Path
-"""Where Redis is: a URL, or the path of a Unix socket."""
+from bridge.queue.redis_address import Address, connect
+from bridge.queue.redis_line import RedisLine
 
 JOBS: Final = ("jobs.drain.run", "jobs.reconcile.run", "jobs.reannounce.run", "jobs.prune.run")
 """Every function that a worker may call. Old names stay until no worker uses them any more."""
@@ -104,6 +97,7 @@ class Doorbell:
 
     def __init__(self, address: Address) -> None:
         self._redis = connect(address)
+        self._line = RedisLine(address)
         self._queues: dict[str, Queue] = {}
         self._quiet_until = 0.0
         self._down = False
@@ -127,11 +121,11 @@ class Doorbell:
         A key without an end is none of ours: it would silence the bell for ever.
         """
         key = wake_key(queue)
-        if self._redis.set(key, 1, nx=True, px=COALESCE_MS):
+        if self._line.ask("SET", key, 1, "NX", "PX", COALESCE_MS):
             return True
-        if self._redis.pttl(key) != NEVER_ENDS:
+        if self._line.ask("PTTL", key) != NEVER_ENDS:
             return False
-        return bool(self._redis.set(key, 1, px=COALESCE_MS))
+        return bool(self._line.ask("SET", key, 1, "PX", COALESCE_MS))
 
     def _clear_foreign_keys(self, queue: str) -> None:
         """Delete what stands under the doorbell's names and is none of its doing.
@@ -189,6 +183,7 @@ class Doorbell:
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
+        self._line.close()
 
     def _put(self, name: str, job: str, *args: str) -> None:
         queue = self._queues.get(name)
@@ -247,29 +242,6 @@ _FAULTS: Final = {
 """How the words of an answer begin -> outcome code."""
 
 
-def url_of(address: Address) -> str:
-    """Return the address as a URL."""
-    return f"unix://{quote(str(address))}" if isinstance(address, Path) else address
-
-
 def wake_key(queue: str) -> str:
     """Return the Redis key that exists while a ring of the queue is unanswered."""
     return f"wake:{queue}"
-
-
-def connect(address: Address, *, timeout: float | None = 2.0) -> Redis:
-    """Connect to Redis with short timeouts; the worker, which waits for jobs, passes None."""
-    try:
-        client = Redis.from_url(
-            url_of(address),
-            socket_connect_timeout=1.0,
-            socket_timeout=timeout,
-            retry=Retry(NoBackoff(), 1),
-            health_check_interval=30,
-        )
-        pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # an option that nobody knows shows here
-    except (ValueError, TypeError):
-        why = "redis: is no address that can be used; look at the options behind its ?"
-        raise ConfigError([why]) from None  # the library's text has pieces of the address
-    return client

@@ -18,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from bridge.errors import ConfigError
-from bridge.queue.doorbell import url_of
+from bridge.queue.redis_address import url_of
 
 _START_TIMEOUT: Final = 10.0
 """Seconds."""

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection, Rate
-from bridge.queue.doorbell import Address, connect
+from bridge.queue.redis_address import Address, connect
 from bridge.queue.redis_line import RedisLine
 
 BUSY_WAIT_SECONDS: Final = 0.05

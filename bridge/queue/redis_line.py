@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as TookTooLong
 
-from bridge.queue.doorbell import Address, connect
+from bridge.queue.redis_address import Address, connect
 
 _BROKEN: Final = (Unreachable, TookTooLong, OSError)
 """Errors after which a new connection is tried once, for the old one may have been closed."""

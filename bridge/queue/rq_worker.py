@@ -23,8 +23,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, Address, connect, fault_of, wake_key
+from bridge.queue.doorbell import DRAIN, JOBS, QUEUES, fault_of, wake_key
 from bridge.queue.process_memory import Giver
+from bridge.queue.redis_address import Address, connect
 
 BEAT_SECONDS: Final = 10
 """An idle worker looks at least so often whether there is a job."""

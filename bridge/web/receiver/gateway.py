@@ -137,13 +137,18 @@ class Gateway:
         """Return an answer that waits for a commit, awaited without a thread."""
         if answer.begun.done():
             return answer.known()
-        known: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        known: asyncio.Future[Answer] = loop.create_future()
         answer.begun.add_done_callback(lambda _: self._wake(known, answer))
+        end = loop.call_later(answer.patience, self._give_up, known, answer)
         try:
-            async with asyncio.timeout(answer.patience):
-                return await known
-        except TimeoutError:
-            return answer.known()
+            return await known
+        finally:
+            end.cancel()
+
+    def _give_up(self, known: asyncio.Future[Answer], answer: LateAnswer) -> None:
+        if not known.done():
+            known.set_result(answer.known())
 
     def _wake(self, known: asyncio.Future[Answer], answer: LateAnswer) -> None:
         """Let a request go on; called in another thread, for many of one commit after another."""

@@ -6,20 +6,20 @@ of control reads top to bottom, while the drain commits many tickets' ledger eff
 transaction, batches reads and sends in parallel; and a simulation can stop a procedure between
 any two effects, which is exactly what a crash does.
 
-What every ticket asks of the ledger is a value (`TakeLink`, `StoreChanges`), so that the drain does
-it for many tickets in one statement each; what is rare is a function (`Transact`).
+What every ticket asks of the ledger is a value (`TakeLink`, `StoreChanges`, `Consult`), so that the
+drain does it for many tickets in one statement each; what is rare is a function (`Transact`).
 
 Procedures never write `yield` themselves: what comes out of a bare `yield` has no type. They write
-`x = yield from take(...)`, `store(...)`, `transact(...)`, `look(...)`, `read_record(...)`,
-`await_grant(...)` or `call_vendor(...)`, and the type checker knows what x is.
+`x = yield from take(...)`, `store(...)`, `consult(...)`, `transact(...)`, `look(...)`,
+`read_record(...)`, `await_grant(...)` or `call_vendor(...)`, and the type checker knows what x is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from bridge.connectors.contract import Connector, Record
 from bridge.ledger import changes, taking
@@ -29,6 +29,7 @@ from bridge.ledger.taking import Asked, Taken
 from bridge.ledger.work import WorkRow
 
 T = TypeVar("T")
+Q = TypeVar("Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,21 @@ class StoreChanges:
 
     changes: Changes
 
-    def carry_out(self, tx: Tx, _now: datetime) -> WorkRow | None:
+    def carry_out(self, tx: Tx, now: datetime) -> WorkRow | None:
         """Do it for this one alone."""
-        return changes.store(tx, [self.changes])[0]
+        return changes.store(tx, [self.changes], now)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Ask the ledger what it works out for many tickets in one go: one answer for each question."""
+
+    answers: Callable[[Tx, Sequence[Any]], Sequence[object]]
+    question: object
+
+    def carry_out(self, tx: Tx, _now: datetime) -> object:
+        """Do it for this one alone."""
+        return self.answers(tx, [self.question])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +113,7 @@ class Call:
     """How many calls of the connection's budget it takes."""
 
 
-LedgerEffect = TakeLink | StoreChanges | Transact
+LedgerEffect = TakeLink | StoreChanges | Consult | Transact
 RemoteEffect = Read | Grant | Call
 Effect = LedgerEffect | RemoteEffect
 Steps = Generator[Effect, object, T]
@@ -121,6 +134,14 @@ def store(what: Changes) -> Steps[WorkRow | None]:
     Raises LeaseLost when another task has taken over the lease: then nothing was stored.
     """
     return cast("WorkRow | None", (yield StoreChanges(what)))
+
+
+def consult(answers: Callable[[Tx, Sequence[Q]], Sequence[T]], question: Q) -> Steps[T]:
+    """Ask the ledger what it works out for many tickets in one go.
+
+    What was found may have changed when the procedure goes on, as with `look`.
+    """
+    return cast("T", (yield Consult(answers, question)))
 
 
 def transact(act: Callable[[Tx], T]) -> Steps[T]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bridge.engine.effects import LedgerEffect, StoreChanges, TakeLink, Transact
+from bridge.engine.effects import Consult, LedgerEffect, StoreChanges, TakeLink, Transact
 from bridge.ledger import changes, taking
 from bridge.ledger.database import Tx, savepoint
 
@@ -54,16 +54,26 @@ def _alone(tx: Tx, effect: LedgerEffect, now: datetime) -> Outcome:
         return None, error  # the end of the savepoint may have raised it, too
 
 
-def _store(tx: Tx, asked: Sequence[StoreChanges], _now: datetime) -> Sequence[object]:
-    return changes.store(tx, [each.changes for each in asked])
+def _store(tx: Tx, asked: Sequence[StoreChanges], now: datetime) -> Sequence[object]:
+    return changes.store(tx, [each.changes for each in asked], now)
 
 
 def _take(tx: Tx, asked: Sequence[TakeLink], now: datetime) -> Sequence[object]:
     return taking.take(tx, [each.asked for each in asked], now)
 
 
+def _consult(tx: Tx, asked: Sequence[Consult], _now: datetime) -> Sequence[object]:
+    found: dict[int, object] = {}
+    for answers in {each.answers: None for each in asked}:
+        places = [place for place, each in enumerate(asked) if each.answers is answers]
+        answered = answers(tx, [asked[place].question for place in places])
+        found |= zip(places, answered, strict=True)
+    return [found[place] for place in range(len(asked))]
+
+
 _IN_BULK: dict[type[LedgerEffect], Callable[[Tx, Any, datetime], Sequence[object]]] = {
     StoreChanges: _store,
     TakeLink: _take,
+    Consult: _consult,
 }
 """How effects of a kind are carried out together, in this order."""

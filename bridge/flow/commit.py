@@ -23,6 +23,7 @@ from bridge.ledger import conflict_log, directory, timeline, webhook_inbox, work
 from bridge.ledger.changes import Changes, PutOff
 from bridge.ledger.database import Tx
 from bridge.ledger.link_leases import HeldLink
+from bridge.ledger.new_links import FIRST_FENCE
 from bridge.ledger.webhook_inbox import Answered
 from bridge.ledger.work import WorkRow
 
@@ -179,8 +180,15 @@ def put_off(context: Context, task: Task, at: datetime) -> Procedure:
 
 
 def store_step(task: Task, to: Changes) -> Steps[WorkRow | None]:
-    """Store a step, together with those of other tickets; see `changes.store`."""
+    """Store a step, together with those of other tickets; see `changes.store`.
+
+    If it is `left_out`, nothing has changed.
+    """
     begun = yield from store(to)
+    if to.left_out:
+        return None
+    if to.started is not None and to.started.owner:
+        task.fence, task.until, task.known = FIRST_FENCE, to.started.until, to.started.known
     if to.held is not None:
         task.known |= to.held.fresh
         task.until = to.held.until or task.until
@@ -188,10 +196,15 @@ def store_step(task: Task, to: Changes) -> Steps[WorkRow | None]:
     return begun
 
 
-def store_now(tx: Tx, task: Task, to: Changes) -> None:
-    """Store a step in a transaction that is open already, and may still come to nothing."""
-    ledger_changes.store(tx, [to])
+def store_now(tx: Tx, task: Task, to: Changes, at: datetime | None = None) -> None:
+    """Store a step in a transaction that is open already, and may still come to nothing.
+
+    `at`: the present, if the step was made some time ago.
+    """
+    ledger_changes.store(tx, [to], at or to.now)
     task.known.clear()
+    if to.left_out:
+        return
     if to.held is not None and to.held.gives_back:
         task.fence = 0
 

@@ -36,9 +36,9 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.engine.context import Context
 from bridge.flow import catching_up
-from bridge.flow.match_keys import Key
 from bridge.ledger import connection_health, hints, intents, links, matching, stray_copies
 from bridge.ledger.database import Tx
+from bridge.ledger.matching import Key
 
 WAIT = timedelta(seconds=5)
 """How long to leave a copy whose original may still be listed, and a create that waits for one."""
@@ -158,14 +158,14 @@ def stray(
 
 
 def alike_keys(
-    tx: Tx, ref: Ref, values: Mapping[str, Canonical | Unreadable], made: TimeSpan | None
+    values: Mapping[str, Canonical | Unreadable], made: TimeSpan | None, *, is_late: bool
 ) -> list[Key]:
     """Return the keys by which a record is found that may be the same thing, or may be another.
 
-    Only of a record that is older than the ledger's knowledge of its connection.
+    Only of a record that is older than the ledger's knowledge of its connection (`is_late`).
     """
     texts = [text for name in TOLD_BY if isinstance(text := values.get(name), str) and text]
-    if made is None or not texts or not catching_up.is_late(tx, ref.connection, made):
+    if made is None or not texts or not is_late:
         return []
     digests = [
         hashlib.sha256(text.casefold().encode("utf-8", "surrogatepass")).hexdigest()
@@ -181,13 +181,8 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
     has one; match rules do not tell, and neither does a marker. Or they are copies of what is gone:
     the ticket may be another copy of it, whose marker was taken off.
     """
-    values = {name: state.value for name, state in link.state.items() if state.rev}
     made = state_made(link)
-    keys = {
-        key
-        for side in link.live().values()
-        for key in alike_keys(tx, Ref(side.connection, link.entity, side.remote_id), values, made)
-    }
+    keys = twin_keys(tx, link)
     found = {
         link_id
         for rule, digest, at in keys
@@ -201,6 +196,14 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
         for other in context.load(tx, sorted(found - {link.id})).values()
         if connection in other.live() and not set(link.live()) & set(other.live())
     }
+
+
+def twin_keys(tx: Tx, link: Link) -> list[Key]:
+    """Return the keys by which a ticket's doubtful twins are found."""
+    values = {name: state.value for name, state in link.state.items() if state.rev}
+    made = state_made(link)
+    is_late = any(catching_up.is_late(tx, name, made) for name in link.live())
+    return alike_keys(values, made, is_late=is_late)
 
 
 def _unclaimed(

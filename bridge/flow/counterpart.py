@@ -6,7 +6,7 @@ tell, so that nothing is made twice that it has forgotten (copies.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -14,7 +14,7 @@ from itertools import chain
 from bridge.connectors.contract import Draft, Intent
 from bridge.core.merge.identity import Life, Sameness, life_of_link
 from bridge.core.merge.making import state_made
-from bridge.core.model.state import Note
+from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Ref
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
@@ -23,7 +23,8 @@ from bridge.flow import catching_up, copies, parents, read_anew, target_survey
 from bridge.flow.commit import later, save_and_park, the_link
 from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, life_of, sameness
 from bridge.flow.match_keys import is_match, match_keys
-from bridge.ledger import hints, links, work
+from bridge.flow.target_survey import SurveyQuestion
+from bridge.ledger import hints, links, matching, run_records, stray_copies, work
 from bridge.ledger.database import Tx
 
 
@@ -56,20 +57,86 @@ class Search:
     """So long an import's survey says that there is none."""
 
 
-def search(tx: Tx, context: Context, task: Task) -> Search:
-    """Return whether to look for a counterpart at the system itself before one is made.
+@dataclass(frozen=True, slots=True)
+class ToBeMade:
+    """A record that is to be made on a connection for a link."""
 
-    By match rules, or because the ledger may have forgotten it.
+    context: Context
+    link: Link
+    connection: str
+    lane: str
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What the ledger says of a record that is to be made."""
+
+    in_doubt: bool
+    """A copy may be there that the ledger does not know: see `may_be_copied`."""
+    is_late: bool
+    """It may be older than the ledger. What is a copy of what shows then only when both are in the
+    ledger: it is asked again once the link is stored."""
+    search: Search
+    is_limited: bool
+    """Its import may make so many records and no more."""
+
+
+def prospects(tx: Tx, asked: Sequence[ToBeMade]) -> list[Prospect]:
+    """Return what the ledger says of records that are to be made."""
+    context = asked[0].context
+    unsure = {
+        name
+        for name in {each.connection for each in asked}
+        if catching_up.is_behind(tx, context, name) or stray_copies.any_at(tx, name)
+    }
+    twins = [
+        (each.link.id, each.link.sync, key[:2])
+        for each in asked
+        for key in copies.twin_keys(tx, each.link)
+    ]
+    with_twins = matching.with_known_keys(tx, twins)
+    run_ids = {each.run_id for each in asked if each.run_id is not None}
+    limited = {run_id for run_id in run_ids if run_records.is_limited(tx, run_id)}
+    return [
+        Prospect(
+            each.connection in unsure or each.link.id in with_twins,
+            is_late(tx, each),
+            search,
+            each.run_id in limited,
+        )
+        for each, search in zip(asked, searches(tx, context, asked), strict=True)
+    ]
+
+
+def is_late(tx: Tx, to_be_made: ToBeMade) -> bool:
+    """Return whether a ticket may be older than what the ledger knows of its connections."""
+    link, made = to_be_made.link, state_made(to_be_made.link)
+    there = (to_be_made.connection, *link.live())
+    return any(catching_up.is_late(tx, name, made) for name in there)
+
+
+def searches(tx: Tx, context: Context, asked: Sequence[ToBeMade]) -> list[Search]:
+    """Return whether to look for counterparts at the system itself before they are made.
+
+    By match rules, or because the ledger may have forgotten them.
     """
-    link = the_link(task)
-    sync = context.syncs[link.sync]
-    if not sync.match:
-        return Search(catching_up.is_late(tx, task.row.connection, state_made(link)))
-    ours = match_keys(sync, canonical_state(task), state_made(link))
-    if not ours:  # no record could match
-        return Search(needed=False)
-    spared_until = target_survey.ruled_out_until(tx, context, task, ours)
-    return Search(spared_until is None, spared_until)
+    found: dict[int, Search] = {}
+    questions: dict[int, SurveyQuestion] = {}
+    for place, each in enumerate(asked):
+        sync, made = context.syncs[each.link.sync], state_made(each.link)
+        ours = match_keys(sync, canonical_state(each.link), made)
+        if not sync.match:
+            found[place] = Search(catching_up.is_late(tx, each.connection, made))
+        elif not ours:  # no record could match
+            found[place] = Search(needed=False)
+        else:
+            entity = each.link.entity
+            questions[place] = SurveyQuestion(each.connection, entity, each.lane, ours)
+    spared = target_survey.ruled_out_until(tx, context, list(questions.values()))
+    for place, until in zip(questions, spared, strict=True):
+        found[place] = Search(until is None, until)
+    return [found[place] for place in range(len(asked))]
 
 
 def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bool]:
@@ -84,7 +151,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     entity_map = context.maps[connection][link.entity]
-    ours = match_keys(sync, canonical_state(task), state_made(link))
+    ours = match_keys(sync, canonical_state(link), state_made(link))
     matches: dict[Ref, tuple[Sameness, str]] = {}
     lives: dict[Ref, Life] = {}
     for record in records:
@@ -169,6 +236,6 @@ def doubts(
     return {str(ref): reason for ref, reason in why.items()}
 
 
-def canonical_state(task: Task) -> dict[str, object]:
+def canonical_state(link: Link) -> dict[str, object]:
     """Return the link's agreed values, for matching."""
-    return {name: state.value for name, state in the_link(task).state.items() if state.rev}
+    return {name: state.value for name, state in link.state.items() if state.rev}

@@ -22,7 +22,14 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.values import Raw, Ref
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, await_grant, call_vendor, transact
+from bridge.engine.effects import (
+    Procedure,
+    Steps,
+    await_grant,
+    call_vendor,
+    consult,
+    transact,
+)
 from bridge.errors import (
     AlreadyExists,
     LeaseLost,
@@ -35,25 +42,32 @@ from bridge.errors import (
     Unsupported,
 )
 from bridge.flow import call_parts, copies, counterpart, parents
-from bridge.flow.commit import conclude, later, save, save_and_park, take_lease, the_link
-from bridge.flow.counterpart import Search
+from bridge.flow.commit import (
+    changes,
+    conclude,
+    conclude_into,
+    concluded,
+    later,
+    put_off,
+    save,
+    save_and_park,
+    store_now,
+    store_step,
+    take_link,
+    the_link,
+)
+from bridge.flow.counterpart import Prospect, ToBeMade
 from bridge.flow.field_refusals import NO_SUCH_CALL, VALUE_STATUSES, park_refused_create
 from bridge.flow.match import AMBIGUOUS, life_of
 from bridge.flow.match_keys import customer_keys, match_keys
 from bridge.flow.readings import observation
 from bridge.flow.replan import fingerprint, plan_member
-from bridge.ledger import (
-    intents,
-    links,
-    matching,
-    parking,
-    probes,
-    run_records,
-    run_writes,
-    work,
-)
+from bridge.ledger import intents, parking, probes, run_records, run_writes, work
+from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
-from bridge.ledger.intents import OpenIntent
+from bridge.ledger.intents import ClosedIntent, NewIntent, OpenIntent
+from bridge.ledger.matching import LinkKeys
+from bridge.ledger.new_links import AdoptedRecord
 
 MAX_CREATES_SENT = 2
 """A create that was looked for and not found is sent once more; after that a human decides."""
@@ -69,41 +83,30 @@ BARE = "bare"
 
 def create(context: Context, task: Task) -> Procedure:
     """Adopt a counterpart that is there on the row's connection, else make it once."""
-
-    def begin(tx: Tx) -> OpenIntent | ToCreate | None:
-        if not take_lease(tx, context, task, str(task.row.link_id)):
-            return None
-        link = the_link(task)
-        if (marker := link.intents.get(task.row.connection)) is not None:
-            return intents.by_marker(tx, marker)
-        may_be_there = counterpart.may_be_copied(tx, context, task)
-        planned = None if may_be_there else wanted(tx, context, task)
-        if planned is None:
-            return None
-        return ToCreate(planned, counterpart.search(tx, context, task))
-
-    begun = yield from transact(begin)
-    if begun is None:
+    row = task.row
+    if not (yield from take_link(context, task, str(row.link_id))):
         return
-    if isinstance(begun, OpenIntent):
-        yield from look_up(context, task, begun)
+    link, connection = the_link(task), row.connection
+    if (marker := link.intents.get(connection)) is not None:
+        open_intent = yield from transact(lambda tx: intents.by_marker(tx, marker))
+        if open_intent is not None:
+            yield from look_up(context, task, open_intent)
         return
-    planned = begun.plan
-    if begun.search.needed and (yield from counterpart.already_there(context, task, planned)):
+    to_be_made = ToBeMade(context, link, connection, row.lane, row.run_id)
+    prospect = yield from consult(counterpart.prospects, to_be_made)
+    if prospect.in_doubt and (
+        yield from transact(lambda tx: counterpart.may_be_copied(tx, context, task))
+    ):
         return
-    connection = task.row.connection
+    planned = yield from wanted(context, task)
+    if planned is None:
+        return
+    if prospect.search.needed and (yield from counterpart.already_there(context, task, planned)):
+        return
     yield from await_grant(connection, task.deadline(context, connection))
-    ready = yield from transact(lambda tx: intend(tx, context, task, begun))
+    ready = yield from intend(context, task, planned, prospect)
     if ready is not None:
         yield from make(context, task, ready)
-
-
-@dataclass(frozen=True, slots=True)
-class ToCreate:
-    """A create that is wanted, of which nothing is written down yet."""
-
-    plan: CreatePlan
-    search: Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,39 +118,56 @@ class OpenCreate:
     send_by: datetime
 
 
-def intend(tx: Tx, context: Context, task: Task, wanted_now: ToCreate) -> OpenCreate | None:
+def intend(
+    context: Context, task: Task, planned: CreatePlan, prospect: Prospect
+) -> Steps[OpenCreate | None]:
     """Write the intent down, unless the lease was lost while we waited or looked for a counterpart.
 
-    None when the record may not be made (any more); the work is finished, parked or put off then.
+    None when the record may not be made (any more); the work is parked or put off then.
     """
-    link, now, planned = the_link(task), context.clock.now(), wanted_now.plan
-    spared_until = wanted_now.search.spared_until
-    if spared_until is not None and now > spared_until:
-        later(tx, task, now)  # we waited for too long: a counterpart may have come meanwhile
+    to = changes(context, task)
+    to.best_before = prospect.search.spared_until
+    ready = write_down(context, task, to, task.row.connection, planned)
+
+    def unless_spent(tx: Tx) -> bool:
+        if creation_budget_spent(tx, context, task):
+            return False
+        store_now(tx, task, to, context.clock.now())
+        return True
+
+    if not prospect.is_limited:
+        yield from store_step(task, to)
+    elif not (yield from transact(unless_spent)):  # what was made is looked at, and locked
         return None
-    save(tx, task, [], now)
-    if creation_budget_spent(tx, context, task):
+    if to.left_out:  # we waited for too long: a counterpart may have come meanwhile
+        yield from put_off(context, task, context.clock.now())
         return None
+    return ready
+
+
+def write_down(
+    context: Context, task: Task, to: Changes, connection: str, planned: CreatePlan
+) -> OpenCreate:
+    """Write a create's intent down in a step."""
+    link, now = the_link(task), context.clock.now()
     ready = OpenCreate(
-        Draft(link.entity, planned.values, marker=new_marker(context, link, task.row.connection)),
+        Draft(link.entity, planned.values, marker=new_marker(context, link, connection)),
         planned.sent,
         now + timedelta(seconds=context.timing.send_within),
     )
-    if intents.begin(
-        tx,
-        link_id=link.id,
-        connection=task.row.connection,
-        entity=link.entity,
-        marker=ready.draft.marker,
-        draft={"values": planned.values, "sent": planned.sent},
-        send_by=ready.send_by,
-        now=now,
-        run_id=task.row.run_id,
-    ):
-        return ready
-    work.finish(tx, task.row, task.owner, now)
-    task.give_back(tx)
-    return None
+    to.intended.append(
+        NewIntent(
+            link.id,
+            connection,
+            link.entity,
+            ready.draft.marker,
+            {"values": planned.values, "sent": planned.sent},
+            ready.send_by,
+            now,
+            task.row.run_id,
+        )
+    )
+    return ready
 
 
 def creation_budget_spent(tx: Tx, context: Context, task: Task) -> bool:
@@ -180,7 +200,7 @@ def new_marker(context: Context, link: Link, connection: str) -> str:
     return Markers.of(context.connections[connection]).plant(original, context.fresh_id())
 
 
-def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
+def wanted(context: Context, task: Task) -> Steps[CreatePlan | None]:
     """Plan the create from the ledger; conclude when there is none to make (any more)."""
     link, connection = the_link(task), task.row.connection
     plan = plan_member(context, link, connection)
@@ -191,10 +211,14 @@ def wanted(tx: Tx, context: Context, task: Task) -> CreatePlan | None:
         if (task.row.payload or {}).get(BARE):
             keys = set(wanted_now.values) - brought_later(context, link, connection, wanted_now)
             wanted_now = call_parts.cut_create(context, link, connection, wanted_now, keys)
-        placed = parents.placed(tx, context, link, connection, wanted_now)
+        if not parents.belongs(context, connection, link.entity):
+            return wanted_now
+        placed = yield from transact(
+            lambda tx: parents.placed(tx, context, link, connection, wanted_now)
+        )
         if placed is not None:
             return placed
-    conclude(tx, context, task, plan.notes)
+    yield from store_step(task, concluded(context, task, plan.notes))
     return None
 
 
@@ -384,33 +408,41 @@ def adopt(
     """
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
+    link.intents.pop(connection, None)
+    side = Side(connection=connection, remote_id=record.ref.id, handle=record.handle)
+    link.sides[connection] = side
+    entity_map = context.maps[connection][link.entity]
+    obs = observation(record, entity_map, link.parent_id, own=not found)
+    notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
+    values = entity_map.canonical(record.data)
+    made = life_of(record, values).made
+    keys = [*match_keys(sync, values, made), *customer_keys(values), copies.key_of(record.ref)]
+    to = changes(context, task, ends=True)
+    closed = ClosedIntent(marker, to.now, "created", record.ref.id)
+    link_keys = LinkKeys(sync.name, link.id, connection, keys)
+    to.adopted = AdoptedRecord(closed, link.id, link.entity, side, link_keys)
+    if is_uncertain(context, task):
+        context.probes.setdefault(connection, {})[creating(link.entity)] = True
+        to.also.append(lambda tx: record_probe(tx, link, connection, to.now))
+    if parents.may_be_followed(context, link, connection):
+        to.also.append(lambda tx: parents.queue_children(tx, context, link, connection, to.now))
+    detail = {"ref": str(record.ref)} | task.run_detail()
+    conclude_into(context, task, to, [Note("created", connection, "", detail), *notes])
+    yield from store_step(task, to)
+    if to.left_out:
+        yield from transact(lambda tx: set_aside(tx, context, task, closed, record.ref))
 
-    def commit(tx: Tx) -> None:
-        now = context.clock.now()
-        link.intents.pop(connection, None)
-        intents.close(tx, marker, "created", record.ref.id, now)
-        side = Side(connection=connection, remote_id=record.ref.id, handle=record.handle)
-        if not links.adopt(tx, link.id, link.entity, side, now):
-            why = (
-                f"{record.ref} was made for this ticket but belongs to another; detach one of them"
-            )
-            note = Note("ambiguous", connection, "", {"why": why})
-            save_and_park(tx, task, note, why, AMBIGUOUS, now)
-            return
-        link.sides[connection] = side
-        if is_uncertain(context, task):
-            context.probes.setdefault(connection, {})[creating(link.entity)] = True
-            why = "a record was created"
-            probes.record(tx, connection, creating(link.entity), True, why, now)
-        entity_map = context.maps[connection][link.entity]
-        obs = observation(record, entity_map, link.parent_id, own=not found)
-        notes = absorb_created(link, obs, sent, context.rules(sync), found=found)
-        values = entity_map.canonical(record.data)
-        made = life_of(record, values).made
-        keys = [*match_keys(sync, values, made), *customer_keys(values), copies.key_of(record.ref)]
-        matching.put(tx, sync.name, link.id, connection, keys)
-        parents.queue_children(tx, context, link, connection, now)
-        detail = {"ref": str(record.ref)} | task.run_detail()
-        conclude(tx, context, task, [Note("created", connection, "", detail), *notes])
 
-    yield from transact(commit)
+def record_probe(tx: Tx, link: Link, connection: str, now: datetime) -> None:
+    """Record that a connection makes such records."""
+    probes.record(tx, connection, creating(link.entity), True, "a record was created", now)
+
+
+def set_aside(tx: Tx, context: Context, task: Task, closed: ClosedIntent, made: Ref) -> None:
+    """Park a create whose record belongs to another ticket by now; the link is as it was before."""
+    now, link_id = context.clock.now(), the_link(task).id
+    intents.close_all(tx, [closed])
+    task.link = context.load(tx, [link_id])[link_id]
+    why = f"{made} was made for this ticket but belongs to another; detach one of them"
+    note = Note("ambiguous", task.row.connection, "", {"why": why})
+    save_and_park(tx, task, note, why, AMBIGUOUS, now)

@@ -90,13 +90,15 @@ def waits(side: Side) -> bool:
     return side.attempt is not None or side.missing_since is not None or side.in_vain > 0
 
 
-def is_granted(context: Context, task: Task, connection: str, patience: timedelta) -> Steps[bool]:
-    """Return whether the budget lets a write be made soon, well within the lease."""
-    now = context.clock.now()
-    lease_ends = (task.until or now) - timedelta(seconds=context.timing.margin)
-    by = min(now + patience, lease_ends)
+def is_granted(
+    context: Context, task: Task, connection: str, patience: timedelta, *, weight: int = WEIGHT
+) -> Steps[bool]:
+    """Return whether the budget lets a call be made soon, and well within a lease that we have."""
+    by = context.clock.now() + patience
+    if task.until is not None:
+        by = min(by, task.until - timedelta(seconds=context.timing.margin))
     try:
-        yield from await_grant(connection, by, weight=WEIGHT, can_be_left=True)
+        yield from await_grant(connection, by, weight=weight, can_be_left=True)
     except (LeaseLost, Resting):
         return False
     return True

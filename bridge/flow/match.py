@@ -19,12 +19,11 @@ from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Procedure, read_record, transact
-from bridge.flow import copies, parents, people, read_anew
-from bridge.flow.commit import answer_webhooks, store_notes
-from bridge.flow.match_keys import Key, customer_keys, match_keys, window
+from bridge.flow import catching_up, copies, parents, people, read_anew
+from bridge.flow.commit import answer_webhooks, conclude_into, store_now, the_link
+from bridge.flow.match_keys import customer_keys, match_keys, window
 from bridge.flow.readings import merge_record
-from bridge.flow.replan import plans, wanted_by
+from bridge.flow.replan import WantedWork
 from bridge.ledger import (
     drift_findings,
     hints,
@@ -35,23 +34,16 @@ from bridge.ledger import (
     timeline,
     work,
 )
+from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
+from bridge.ledger.matching import Key, LinkKeys
+from bridge.ledger.new_links import NewLink
+from bridge.ledger.webhook_inbox import Answered
 
 AMBIGUOUS = "ambiguous match"
 """Cause of work that is parked until a human says which ticket a record belongs to."""
 SHORT_WAIT = timedelta(seconds=1)
 """How long to leave a record that may be our own create in flight."""
-
-
-def first_sight(context: Context, task: Task, ref: Ref, webhooks_upto: int) -> Procedure:
-    """Read the record, then join it to the link that matches, or start one with it."""
-    sync = context.sync_of(ref.connection, ref.entity)
-    record: Record | None = None
-    if sync is not None:
-        record = yield from read_record(
-            ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
-        )
-    yield from transact(lambda tx: place(tx, context, task, ref, sync, record, webhooks_upto))
 
 
 def place(
@@ -175,7 +167,9 @@ def join_or_start(
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     life = life_of(record, values)
     matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
-    known_by = [*keys, *customer_keys(values), *copies.alike_keys(tx, ref, values, life.made)]
+    is_late = catching_up.is_late(tx, ref.connection, life.made)
+    alike = copies.alike_keys(values, life.made, is_late=is_late)
+    known_by = [*keys, *customer_keys(values), *alike]
     unread = unread_matches(tx, context, task, matches, life)
     if waiting:
         work.reschedule(tx, task.row, task.owner, now + SHORT_WAIT, count=False)
@@ -228,36 +222,42 @@ def start_link(
     parent: str | None,
     webhooks_upto: int,
 ) -> None:
-    """Start a link with a record and what it shows, and plan what the other sides need."""
+    """Start a link of which it is certain that nothing else is the same, under its locks."""
     now, ref = context.clock.now(), record.ref
-    side = Side(connection=ref.connection, remote_id=ref.id)
-    link = Link(
-        context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent
-    )
     # Before the merge: somebody who is not known yet would be merged as a stranger.
     people.learn(tx, context, ref.connection, record.people, now)
-    reading = merge_record(context, task.row, link, side, record)
-    planned = plans(context, link)
-    if not links.create(tx, link, now):
+    to, _wanted = begin_link(context, task, sync, record, parent, webhooks_upto)
+    link_keys = LinkKeys(sync.name, the_link(task).id, ref.connection, [*keys, copies.key_of(ref)])
+    to.started = NewLink(the_link(task), link_keys)
+    store_now(tx, task, to)
+    task.link = None
+    if to.left_out:
         work.reschedule(tx, task.row, task.owner, now, count=False)
-        return
-    work.finish(tx, task.row, task.owner, now)
-    matching.add(tx, sync.name, link.id, ref.connection, [*keys, copies.key_of(ref)])
-    answer_webhooks(tx, ref, webhooks_upto, reading.verdict, reading.why, now)
-    wanted = wanted_by(
-        context,
-        link,
-        planned,
-        (),
-        now,
-        lane=task.row.lane,
-        run_id=task.row.run_id,
-        due=task.follow_up_due(now),
+
+
+def begin_link(
+    context: Context,
+    task: Task,
+    sync: Sync,
+    record: Record,
+    parent: str | None,
+    webhooks_upto: int,
+) -> tuple[Changes, WantedWork]:
+    """Give the task a new link with a record and what it shows, and plan what other sides need.
+
+    Return the step that stores it, but for the link itself, and what the plan asks for.
+    """
+    now, ref = context.clock.now(), record.ref
+    side = Side(connection=ref.connection, remote_id=ref.id)
+    task.link = link = Link(
+        context.fresh_id(), sync.name, ref.entity, sides={ref.connection: side}, parent_id=parent
     )
-    wanted.store(tx, context, link)
-    notes = [Note("linked", ref.connection, "", {"ref": str(ref)}), *reading.notes, *wanted.notes]
-    store_notes(tx, link, notes, now, disputed=False)
-    people.note_strangers(tx, context, link, notes, now, payload=task.row.payload)
+    reading = merge_record(context, task.row, link, side, record)
+    to = Changes(now, task.owner)
+    if webhooks_upto:
+        to.answered.append(Answered(ref, webhooks_upto, reading.verdict, reading.why, now))
+    linked = Note("linked", ref.connection, "", {"ref": str(ref)})
+    return to, conclude_into(context, task, to, [linked, *reading.notes])
 
 
 def out_of_scope(sync: Sync | None, ref: Ref, record: Record | None) -> str:

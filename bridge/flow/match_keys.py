@@ -15,9 +15,7 @@ from bridge.core.model.clocks import TimeSpan
 from bridge.core.model.entities import MADE
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Unreadable
-
-Key = tuple[int, str, datetime | None]
-"""Number of a match rule, hash of its exact terms, time of its windowed term."""
+from bridge.ledger.matching import Key
 
 CUSTOMER = "customer"
 BY_CUSTOMER = -1

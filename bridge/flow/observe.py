@@ -4,7 +4,7 @@ A hint says only where to look. The first row that fits says what is done:
 
 | situation                        | what is done                 | why                            |
 | -------------------------------- | ---------------------------- | ------------------------------ |
-| no link knows the record         | `match.first_sight`          | it may be the counterpart of a |
+| no link knows the record         | `first_sight`                | it may be the counterpart of a |
 |                                  |                              | known one: rules F10, F11      |
 | another task has the lease       | again in a moment            | one at a time works on a link  |
 | a write to it is not settled     | again when it is             | a read cannot tell yet: rule   |
@@ -53,8 +53,9 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, read_record, take, transact
 from bridge.flow import copies, people
 from bridge.flow.commit import changes, hold, put_off, store_step, the_link
+from bridge.flow.first_sight import first_sight
 from bridge.flow.going_on import conclude_or_go_on
-from bridge.flow.match import first_sight, join, out_of_scope
+from bridge.flow.match import join, out_of_scope
 from bridge.flow.readings import (
     Reading,
     is_believable,

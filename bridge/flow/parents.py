@@ -48,6 +48,11 @@ def parent_of(
     return _by_customer(tx, context, ref, value)
 
 
+def belongs(context: Context, connection: str, entity: str) -> bool:
+    """Return whether a connection's records of an entity belong to tickets."""
+    return context.maps[connection][entity].parent is not None
+
+
 def max_lookups(context: Context, ref: Ref) -> int:
     """Return how often to look again for a record's ticket."""
     field_map = context.maps[ref.connection][ref.entity].parent
@@ -93,7 +98,7 @@ def _made_at(link: Link) -> datetime:
 
 def ready(tx: Tx, context: Context, link: Link, connection: str) -> bool:
     """Return whether a record can be made there: one that belongs to a ticket waits for it."""
-    if context.maps[connection][link.entity].parent is None:
+    if not belongs(context, connection, link.entity):
         return True
     return (
         link.parent_id is not None
@@ -128,7 +133,7 @@ def _ticket_at(tx: Tx, context: Context, parent_id: str, connection: str) -> str
 
 def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: datetime) -> None:
     """Queue the creates that have waited for this ticket to come to a connection."""
-    if link.entity != TICKET or not _has_followers(context, connection):
+    if not may_be_followed(context, link, connection):
         return
     for child in context.load(tx, links.children(tx, link.id)).values():
         if not _may_follow(context, child, connection):
@@ -145,9 +150,9 @@ def queue_children(tx: Tx, context: Context, link: Link, connection: str, now: d
         )
 
 
-def _has_followers(context: Context, connection: str) -> bool:
-    """Return whether anything is made on a connection that may belong to a ticket."""
-    return any(
+def may_be_followed(context: Context, link: Link, connection: str) -> bool:
+    """Return whether it is a ticket, and anything is made on a connection that may belong to it."""
+    return link.entity == TICKET and any(
         sync.entity != TICKET and sync.members[connection].create is not Support.NO
         for sync in context.syncs.values()
         if connection in sync.members

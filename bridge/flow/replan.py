@@ -69,7 +69,8 @@ class WantedWork:
 
     calls: dict[str, list[PlannedCall]] = field(default_factory=dict)
     """By connection: the calls of the deliveries among its work."""
-
+    creates: dict[str, CreatePlan] = field(default_factory=dict)
+    """By connection: what the creates among its work would make."""
     notes: list[Note] = field(default_factory=list)
     """The decisions taken on the way."""
     work: list[NewWork] = field(default_factory=list)
@@ -161,7 +162,9 @@ def wanted_by(
         )
         if kind == "deliver":
             wanted.calls[connection] = calls
-        waits = kind == "create" and context.maps[connection][link.entity].parent is not None
+        if kind == "create" and planned.create is not None:
+            wanted.creates[connection] = planned.create
+        waits = kind == "create" and parents.belongs(context, connection, link.entity)
         (wanted.awaiting if waits else wanted.work).append(new)
     return wanted
 

@@ -13,6 +13,7 @@ makes there in that time is not noticed, just as what is made between a search a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bridge.connectors import left_out
@@ -25,10 +26,11 @@ from bridge.core.model.values import Canonical, Unreadable
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, call_vendor, transact
 from bridge.flow.match import life_of
-from bridge.flow.match_keys import Key, match_keys, window
+from bridge.flow.match_keys import match_keys, window
 from bridge.ledger import surveys, work
 from bridge.ledger.database import Tx
-from bridge.ledger.surveys import NO_RULE, UNKNOWN, SurveyedKey, SurveyState, WantedKey
+from bridge.ledger.matching import Key
+from bridge.ledger.surveys import NO_RULE, UNKNOWN, Sought, SurveyedKey, SurveyState, WantedKey
 
 KIND = "survey"
 """Kind of the work that lists what was made since."""
@@ -108,28 +110,53 @@ def _is_open(
     return bool(hidden) and not lacking
 
 
-def ruled_out_until(tx: Tx, context: Context, task: Task, keys: Sequence[Key]) -> datetime | None:
+@dataclass(frozen=True, slots=True)
+class SurveyQuestion:
+    """Whether anything at a connection may have one of a ticket's keys."""
+
+    connection: str
+    entity: str
+    lane: str
+    keys: Sequence[Key]
+
+
+def ruled_out_until(
+    tx: Tx, context: Context, asked: Sequence[SurveyQuestion]
+) -> list[datetime | None]:
     """Return until when a survey says that no record there has one of a ticket's keys.
 
     None: it does not say so. Has what was made since listed again in time, so that it stays fresh.
     """
-    row, now = task.row, context.clock.now()
-    if row.lane != LANE:
-        return None
-    state = surveys.state(tx, row.connection, row.entity)
+    places = {(each.connection, each.entity) for each in asked if each.lane == LANE}
+    fresh_until = {place: _fresh_until(tx, context, *place) for place in sorted(places)}
+    spared = [
+        fresh_until[each.connection, each.entity] if each.lane == LANE else None for each in asked
+    ]
+    sought = [
+        Sought(number, each.connection, each.entity, key)
+        for number, each in enumerate(asked)
+        if spared[number] is not None
+        and (sync := surveyed(context, each.connection, each.entity)) is not None
+        for key in wanted_keys(sync, each.keys)
+    ]
+    held = surveys.may_hold(tx, sought)
+    return [None if number in held else until for number, until in enumerate(spared)]
+
+
+def _fresh_until(tx: Tx, context: Context, connection: str, entity: str) -> datetime | None:
+    """Return until when a survey is fresh; None: there is none that is."""
+    now = context.clock.now()
+    state = surveys.state(tx, connection, entity)
     if state is None or state.as_of is None:
         return None
     age = now - state.as_of
     if state.revision != context.revision or age > MAX_GAP:
-        surveys.end(tx, row.connection, row.entity)
+        surveys.end(tx, connection, entity)
         return None
     fresh_for = timedelta(seconds=context.timing.send_within)
     if age > fresh_for / 2:
-        _have_it_refreshed(tx, state, row.connection, row.entity, now)
-    sync = surveyed(context, row.connection, row.entity)
-    if sync is None or age > fresh_for:
-        return None
-    if surveys.may_hold(tx, row.connection, row.entity, wanted_keys(sync, keys)):
+        _have_it_refreshed(tx, state, connection, entity, now)
+    if age > fresh_for or surveyed(context, connection, entity) is None:
         return None
     return state.as_of + fresh_for
 

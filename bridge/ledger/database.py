@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import RLock
@@ -27,6 +27,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, make_url
@@ -231,6 +232,17 @@ def advisory_lock(tx: Tx, number: int) -> None:
     """Lock a 64-bit number until the transaction ends; SQLite, with one writer, needs no lock."""
     if tx.dialect.name != "sqlite":
         tx.execute(select(func.pg_advisory_xact_lock(bindparam("number", number, BigInteger))))
+
+
+def advisory_locks(tx: Tx, numbers: Sequence[int]) -> None:
+    """Lock several such numbers, in this order."""
+    if numbers and tx.dialect.name != "sqlite":
+        tx.execute(_LOCKS, {"numbers": list(numbers)})
+
+
+_LOCKS = text(
+    "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(:numbers AS bigint[])) AS number"
+)
 
 
 def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:

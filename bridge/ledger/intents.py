@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import BindParameter, bindparam, exists, func, select, update
+from sqlalchemy.sql.dml import ReturningInsert, Update
 
+from bridge.errors import LeaseLost
 from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.tables import create_intent, link, side
 
 UNANSWERED = "unanswered"
@@ -31,41 +34,72 @@ class OpenIntent:
     """It was sent and not answered. If False, the worker died before or while sending it."""
 
 
-def begin(
-    tx: Tx,
-    *,
-    link_id: str,
-    connection: str,
-    entity: str,
-    marker: str,
-    draft: dict[str, Any],
-    send_by: datetime,
-    now: datetime,
-    run_id: int | None = None,
-) -> bool:
-    """Store an intent; False when one is open, or the link has a side there, even a deleted one."""
-    place = {"of": link_id, "there": connection}
+@dataclass(frozen=True, slots=True)
+class NewIntent:
+    """A create that is about to be sent, with the lease of its link in hand."""
+
+    link_id: str
+    connection: str
+    entity: str
+    marker: str
+    draft: dict[str, Any]
+    send_by: datetime
+    opened_at: datetime
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedIntent:
+    """What became of a create."""
+
+    marker: str
+    closed_at: datetime
+    outcome: str
+    remote_id: str | None = None
+    """The record that it made."""
+
+
+def begin_all(tx: Tx, opened: Sequence[NewIntent]) -> None:
+    """Store intents.
+
+    Raises LeaseLost where one is open already, or the link has a side there, even a deleted one.
+    """
+    if not opened:
+        return
     if tx.dialect.name != "sqlite":  # with its one writer
-        tx.execute(_LOCK_LINK, place)
-    if tx.execute(_SIDE_THERE, place).first():
-        return False
-    values = {
-        "marker": marker,
-        "link_id": link_id,
-        "connection": connection,
-        "entity": entity,
-        "draft": draft,
-        "send_by": send_by,
-        "opened_at": now,
-        "run_id": run_id,
-    }
-    return tx.execute(_begin(tx.dialect.name), values).scalar() is not None
+        tx.execute(_LOCK_LINKS, {"ids": sorted({each.link_id for each in opened})})
+    rows = [
+        (
+            each.marker,
+            each.link_id,
+            each.connection,
+            each.entity,
+            each.draft,
+            each.send_by,
+            each.opened_at,
+            each.run_id,
+        )
+        for each in opened
+    ]
+    stored = set(tx.execute(_begin(tx.dialect.name), _OPENED.given(tx, rows)).scalars())
+    if in_vain := [each for each in opened if each.marker not in stored]:
+        raise LeaseLost(
+            f"link {in_vain[0].link_id} has got a record on {in_vain[0].connection} meanwhile, "
+            "or is about to; nothing was sent"
+        )
+
+
+def close_all(tx: Tx, closed: Sequence[ClosedIntent]) -> int:
+    """Close intents with their outcomes; return how many had not been closed before."""
+    if not closed:
+        return 0
+    rows = [(each.marker, each.closed_at, each.outcome, each.remote_id) for each in closed]
+    return tx.execute(_close(tx.dialect.name), _CLOSED.given(tx, rows)).rowcount
 
 
 def close(tx: Tx, marker: str, outcome: str, remote_id: str | None, now: datetime) -> bool:
-    """Close an intent with its outcome; False when it was closed before."""
-    values = {"of": marker, "now": now, "became": outcome, "made": remote_id}
-    return bool(tx.execute(_CLOSE, values).rowcount)
+    """Close one intent with its outcome; False when it was closed before."""
+    return bool(close_all(tx, [ClosedIntent(marker, now, outcome, remote_id)]))
 
 
 def by_marker(tx: Tx, marker: str) -> OpenIntent | None:
@@ -137,24 +171,31 @@ def made_at(tx: Tx, link_id: str, connection: str, remote_id: str) -> datetime |
 
 _ON_RECORD = select(create_intent.c.number).where(create_intent.c.marker == bindparam("of"))
 _MADE = select(create_intent.c.remote_id).where(create_intent.c.marker == bindparam("of"))
-_LOCK_LINK = select(link.c.id).where(link.c.id == bindparam("of")).with_for_update()
-_SIDE_THERE = select(side.c.id).where(
-    side.c.link_id == bindparam("of"), side.c.connection == bindparam("there")
-)
-_CLOSE = (
-    update(create_intent)
-    .where(create_intent.c.marker == bindparam("of"), create_intent.c.closed_at.is_(None))
-    .values(closed_at=bindparam("now"), outcome=bindparam("became"), remote_id=bindparam("made"))
-)
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_LOCK_LINKS = select(link.c.id).where(link.c.id.in_(_IDS)).order_by(link.c.id).with_for_update()
+_COLUMNS = ("marker", "link_id", "connection", "entity", "draft", "send_by", "opened_at", "run_id")
+_OPENED = Rows(**{name: create_intent.c[name].type for name in _COLUMNS})
+_OUTCOME = ("closed_at", "outcome", "remote_id")
+_CLOSED = Rows(**{name: create_intent.c[name].type for name in ("marker", *_OUTCOME)})
 
 
 @cache
-def _begin(dialect: str) -> ReturningInsert[tuple[int]]:
-    return (
-        insert_for(dialect, create_intent)
-        .on_conflict_do_nothing()
-        .returning(create_intent.c.number)
+def _begin(dialect: str) -> ReturningInsert[Any]:
+    new = _OPENED.table(dialect)
+    is_there = exists().where(
+        side.c.link_id == new.c.link_id, side.c.connection == new.c.connection
     )
+    rows = select(*new.c).where(~is_there)
+    stored = insert_for(dialect, create_intent).from_select(new.c.keys(), rows)
+    return stored.on_conflict_do_nothing().returning(create_intent.c.marker)
+
+
+@cache
+def _close(dialect: str) -> Update:
+    new = _CLOSED.table(dialect)
+    still_open = (create_intent.c.marker == new.c.marker, create_intent.c.closed_at.is_(None))
+    values = {name: new.c[name] for name in _OUTCOME}
+    return update(create_intent).where(*still_open).values(values)
 
 
 def _intent(row: Any) -> OpenIntent:

@@ -79,7 +79,7 @@ def _save_links(tx: Tx, held: Sequence[HeldLink], now: datetime) -> None:
     for each in held:
         state = paused = None
         if each.link is not None:
-            state, paused = _changed(each, STATE, _state(each.link)), each.link.paused
+            state, paused = _changed(each, STATE, state_text(each.link)), each.link.paused
         lease = (each.id, each.owner, each.fence)
         rows.append((*lease, state, paused, each.gives_back, each.until))
     given = _HELD.given(tx, rows) | {"now": now}
@@ -144,7 +144,8 @@ def attempt_text(item: Any) -> str:
     return value_codec.dumps(link_codec.attempt(item))
 
 
-def _state(held: Link) -> str:
+def state_text(held: Link) -> str:
+    """Return a link's own state as it is encoded."""
     return value_codec.dumps(link_codec.state(held.state))
 
 
@@ -188,13 +189,11 @@ _HELD = Rows(
     gives_back=link.c.paused.type,
     until=link.c.lease_until.type,
 )
-_SIDES = Rows(
-    id=side.c.id.type,
-    link_id=link.c.id.type,
-    **{name: Text() if name in _ENCODED else side.c[name].type for name in SIDE_COLUMNS},
-)
+SIDE_TYPES = {name: Text() if name in _ENCODED else side.c[name].type for name in SIDE_COLUMNS}
+"""The types of the values of `side_row`."""
+_SIDES = Rows(id=side.c.id.type, link_id=link.c.id.type, **SIDE_TYPES)
 _LEFT = Rows(id=attempt.c.id.type, remaining=Text())
-_NOW = bindparam("now", type_=link.c.updated_at.type)
+NOW = bindparam("now", type_=link.c.updated_at.type)
 _OURS = and_(
     link.c.id == bindparam("of"),
     link.c.lease_owner == bindparam("who"),
@@ -209,7 +208,7 @@ def _take(dialect: str) -> ReturningUpdate[Any]:
     free = (
         select(link.c.id, asked.c.owner)
         .join(asked, link.c.id == asked.c.id)
-        .where(or_(link.c.lease_until.is_(None), link.c.lease_until <= _NOW))
+        .where(or_(link.c.lease_until.is_(None), link.c.lease_until <= NOW))
         .order_by(link.c.id)
         .with_for_update(of=link, skip_locked=True)
         .subquery("free")
@@ -229,7 +228,7 @@ def _save(dialect: str) -> ReturningUpdate[Any]:
         "paused": func.coalesce(new.c.paused, link.c.paused),
         "lease_owner": case((ends, None), else_=link.c.lease_owner),
         "lease_until": case((ends, None), else_=func.coalesce(new.c.until, link.c.lease_until)),
-        "updated_at": _NOW,
+        "updated_at": NOW,
     }
     ours = (
         link.c.id == new.c.id,

@@ -137,15 +137,6 @@ def add_side(tx: Tx, link_id: str, new: Side, now: datetime) -> bool:
     return True
 
 
-def adopt(tx: Tx, link_id: str, entity: str, new: Side, now: datetime) -> bool:
-    """Add the record that was created for a leased link; False when it has a link already.
-
-    It sets the side's id. Other sides need no check: the open intent has kept `add_side` from
-    taking the place, and the unique constraints hold anyway.
-    """
-    return _insert_side(tx, link_id, entity, new, now)
-
-
 def move_side(tx: Tx, side_id: str, to: str) -> None:
     """Move a record to another link, as if it had never been read.
 

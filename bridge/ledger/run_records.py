@@ -232,6 +232,12 @@ def get(tx: Tx, run_id: int) -> RunRow | None:
     return None if row is None else _row(row)
 
 
+def is_limited(tx: Tx, run_id: int) -> bool:
+    """Return whether a run may make so many records and no more."""
+    run = get(tx, run_id)
+    return run is not None and run.figures.get("max_creates") is not None
+
+
 def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
     """Return the newest run of a kind, finished or not."""
     of_kind = select(run).where(

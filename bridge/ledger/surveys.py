@@ -14,10 +14,9 @@ from functools import cache
 from typing import Final
 
 from sqlalchemy import (
-    ColumnElement,
     Delete,
+    Integer,
     Select,
-    and_,
     bindparam,
     delete,
     exists,
@@ -28,6 +27,7 @@ from sqlalchemy import (
 )
 
 from bridge.ledger.database import Tx, insert, one_of
+from bridge.ledger.json_rows import Rows
 from bridge.ledger.survey_tables import survey, surveyed_key
 from bridge.ledger.tables import side
 
@@ -185,32 +185,51 @@ def ask(tx: Tx, connection: str, entity: str) -> bool:
     return bool(tx.execute(_ASK, {"of": connection, "kind": entity}).rowcount)
 
 
-def may_hold(tx: Tx, connection: str, entity: str, keys: Sequence[WantedKey]) -> bool:
-    """Return whether a record was met that one of these keys may find."""
-    values: dict[str, object] = {"of": connection, "kind": entity}
-    for number, key in enumerate(keys):
-        values |= {f"hash{number}": key.hash}
-        if key.after is not None:
-            values |= {f"after{number}": key.after, f"before{number}": key.before}
-    found = _may_hold(tuple(key.after is not None for key in keys))
-    return tx.execute(found, values).first() is not None
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A key that is looked for in a survey, on behalf of that number of the question."""
+
+    number: int
+    connection: str
+    entity: str
+    key: WantedKey
+
+
+def may_hold(tx: Tx, sought: Sequence[Sought]) -> set[int]:
+    """Return the numbers for which a record was met that one of their keys may find."""
+    if not sought:
+        return set()
+    rows = [
+        (each.number, each.connection, each.entity, each.key.hash, each.key.after, each.key.before)
+        for each in sought
+    ]
+    found = tx.execute(_may_hold(tx.dialect.name), _SOUGHT.given(tx, rows))
+    return {row.number for row in found}
+
+
+_TIME = surveyed_key.c.at.type
+_SOUGHT = Rows(
+    number=Integer(),
+    connection=surveyed_key.c.connection.type,
+    entity=surveyed_key.c.entity.type,
+    hash=surveyed_key.c.hash.type,
+    after=_TIME,
+    before=_TIME,
+)
 
 
 @cache
-def _may_hold(dated: tuple[bool, ...]) -> Select[tuple[str]]:
-    """Return the query for so many keys, of which some are of a time."""
+def _may_hold(dialect: str) -> Select[tuple[int]]:
+    sought = _SOUGHT.table(dialect)
     here = (
-        surveyed_key.c.connection == bindparam("of"),
-        surveyed_key.c.entity == bindparam("kind"),
+        surveyed_key.c.connection == sought.c.connection,
+        surveyed_key.c.entity == sought.c.entity,
     )
-    hits = [_hit(number, dated=of_a_time) for number, of_a_time in enumerate(dated)]
-    any_hit = or_(surveyed_key.c.hash == UNKNOWN, *hits)
-    return select(surveyed_key.c.remote_id).where(*here, any_hit).limit(1)
-
-
-def _hit(number: int, *, dated: bool) -> ColumnElement[bool]:
-    same = surveyed_key.c.hash == bindparam(f"hash{number}")
-    if not dated:
-        return same
-    between = surveyed_key.c.at.between(bindparam(f"after{number}"), bindparam(f"before{number}"))
-    return and_(same, or_(surveyed_key.c.at.is_(None), between))
+    of_its_time = or_(
+        sought.c.after.is_(None),
+        surveyed_key.c.at.is_(None),
+        surveyed_key.c.at.between(sought.c.after, sought.c.before),
+    )
+    hit = exists().where(*here, surveyed_key.c.hash == sought.c.hash, of_its_time)
+    anything = exists().where(*here, surveyed_key.c.hash == UNKNOWN)
+    return select(sought.c.number).where(or_(hit, anything)).distinct()

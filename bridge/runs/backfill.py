@@ -143,17 +143,18 @@ class ImportJob(ListingJob[None]):
         """Queue those that are to be imported, in the order that was asked for."""
         now, run_id = self.context.clock.now(), self.run_id
         wanted = self._wanted(tx, rows.values())
-        for record in wanted:
-            due_at = due_by_age(self.request, record, now)
-            hints.give(
-                tx,
+        observes = [
+            hints.wanted(
                 record.ref,
                 now,
                 lane=KIND,
-                due_at=due_at,
+                due_at=due_by_age(self.request, record, now),
                 run_id=run_id,
                 handle=record.handle,
             )
+            for record in wanted
+        ]
+        work.enqueue_all(tx, observes)
         return len(wanted)
 
     def conclude(

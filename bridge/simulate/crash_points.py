@@ -27,6 +27,7 @@ PLAYED = (
 EFFECTS = {
     "take": "TakeLink",
     "store": "StoreChanges",
+    "consult": "Consult",
     "transact": "Transact",
     "look": "Transact",
     "read_record": "Read",
@@ -37,7 +38,9 @@ EFFECTS = {
 ROOMS = ("flow", "runs", "engine")
 NEW = "new"
 """Instead of a place: any that this seed has not passed yet, so that rare ones are hit as well."""
-POSITIONS = dict.fromkeys(("TakeLink", "StoreChanges", "Transact", "Grant"), ("before", "after"))
+POSITIONS = dict.fromkeys(
+    ("TakeLink", "StoreChanges", "Consult", "Transact", "Grant"), ("before", "after")
+)
 REMOTE_POSITIONS = ("before", "unanswered", "after")
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from bridge.ledger import intents
 from tests.flow.pair import pair
+from tests.ledger.helpers import begin_intent
 
 TAGS = [
     "bridge-outage",
@@ -75,7 +76,7 @@ def test_a_marker_of_an_earlier_version_is_hidden_while_its_create_is_on_record(
     link = next(each for each in estate.links() if each.sides["helpdesk"].remote_id == made)
     earlier, now = "0123456789abcdef0123", estate.clock.now()
     with estate.ledger.transaction() as tx:
-        assert intents.begin(
+        assert begin_intent(
             tx,
             link_id=link.id,
             connection="desk",

@@ -19,6 +19,10 @@ from tests.memory import MemoryConnector
 TICKET = {"status": "open", "priority": "low", "assignee": None, "tags": []}
 
 
+WAITS = ("create/create.Grant1", "observe/is_granted.Grant1")
+"""Where a create waits for the budget, with a row of its own or straight from the first sight."""
+
+
 class Lister(MemoryConnector):
     """Counts what it is asked; what humans do while an import is under way can be slipped in."""
 
@@ -171,7 +175,7 @@ class TestNothingIsMadeTwice:
         write(world, "L", 1)
         begin(world)
         worker = until(world, lambda: listed_whole(world))
-        until(world, lambda: worker.place().startswith("create/create.Grant"), worker)
+        until(world, lambda: worker.place() in WAITS, worker)
         assert world.connectors["H"].searches == 0
         write(world, "H", 1)
         world.clock.advance(world.context.timing.send_within + 0.1)
@@ -187,7 +191,7 @@ class TestNothingIsMadeTwice:
         write(world, "L", 1)
         begin(world)
         worker = StepWorker(world, "steps")
-        until(world, lambda: worker.place().startswith("create/create.Grant"), worker)
+        until(world, lambda: worker.place() in WAITS, worker)
         assert world.connectors["H"].searches == (not surveyed)
         write(world, "H", 1)
         while worker.busy:
@@ -239,7 +243,7 @@ class TestNothingIsMadeTwice:
         write(world, "L", *range(5))
         begin(world)
         worker = until(world, lambda: listed_whole(world))
-        until(world, lambda: worker.place().startswith("create/create.Grant"), worker)
+        until(world, lambda: worker.place() in WAITS, worker)
         worker.die(after=after)
         write(world, "H", 0, 1, 2, 3, 4)
         world.clock.advance(600)

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-EFFECTS = {"take", "store", "transact", "look", "read_record", "await_grant", "call_vendor"}
+EFFECTS = {
+    *("take", "store", "consult", "transact", "look"),
+    *("read_record", "await_grant", "call_vendor"),
+}
 
 SLIPS = {
     "swapped parts of a result": (
@@ -65,7 +68,7 @@ SLIPS = {
         "record: (len(record.ref.id), record.number),",
     ),
     "an effect that is yielded bare": (
-        "flow/match.py",
+        "flow/first_sight.py",
         "yield from transact(lambda",
         "yield (lambda",
     ),

@@ -3,7 +3,9 @@ from datetime import timedelta
 from threading import Barrier
 
 from bridge.core.model.state import Attempt, Link, Side
-from bridge.ledger import attempts, links, work
+from bridge.errors import LeaseLost
+from bridge.ledger import attempts, intents, links, work
+from bridge.ledger.intents import NewIntent
 
 LONG = timedelta(seconds=30)
 
@@ -46,6 +48,15 @@ def make_link(tx, now, link_id="a", **remote_ids):
     }
     assert links.create(tx, Link(link_id, "tickets", "ticket", sides=sides), now)
     return links.load(tx, [link_id])[link_id]
+
+
+def begin_intent(tx, *, now, run_id=None, **what):
+    """Write a create down; return whether it was."""
+    try:
+        intents.begin_all(tx, [NewIntent(**what, opened_at=now, run_id=run_id)])
+    except LeaseLost:
+        return False
+    return True
 
 
 def make_attempt(now, attempt_id="t1", **changes):

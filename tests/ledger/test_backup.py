@@ -16,7 +16,6 @@ from bridge.ledger import (
     catch_up,
     failing_runs,
     hints,
-    intents,
     ledger_backup,
     links,
     run_records,
@@ -25,6 +24,7 @@ from bridge.ledger import (
 )
 from bridge.ledger.database import Ledger
 from tests.flow.world import World, born
+from tests.ledger.helpers import begin_intent
 
 NOW = datetime(2026, 1, 6, 9, 0, tzinfo=UTC)
 
@@ -95,7 +95,7 @@ def test_new_rows_are_numbered_after_those_of_the_backup(full, empty_url, tmp_pa
         newest = catch_up.newest_create(tx)
         link_id = links.ids(tx)[0]
         tx.execute(tables.side.delete().where(tables.side.c.link_id == link_id))
-        assert intents.begin(
+        assert begin_intent(
             tx,
             link_id=link_id,
             connection="L",

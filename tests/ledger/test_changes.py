@@ -130,8 +130,8 @@ def test_many_steps_are_stored_as_each_would_be_alone(tx, now):
     rows = prepared(tx, now, *names)
     held = taken(tx, now, *names)
     assert {each.webhooks_upto > 0 for each in held.values()} == {True}
-    begun = changes.store(tx, [step(held[name], now, rows[name]) for name in names[:2]])
-    (alone,) = changes.store(tx, [step(held["c3"], now, rows["c3"])])
+    begun = changes.store(tx, [step(held[name], now, rows[name]) for name in names[:2]], now)
+    (alone,) = changes.store(tx, [step(held["c3"], now, rows["c3"])], now)
     assert [row.key for row in [*begun, alone]] == ["d-a1", "d-b2", "d-c3"]
     assert {row.generation for row in [*begun, alone]} == {1}
     assert stored(tx, "a1") == stored(tx, "b2") == stored(tx, "c3")
@@ -160,7 +160,7 @@ def test_one_lost_lease_is_its_own_tickets_and_nothing_of_that_is_stored(tx, now
 def test_a_second_write_to_a_side_is_its_own_tickets_failure(tx, now):
     rows = prepared(tx, now, "a1", "b2")
     held = taken(tx, now, "a1", "b2")
-    changes.store(tx, [step(held["a1"], now, rows["a1"], ends=False)])
+    changes.store(tx, [step(held["a1"], now, rows["a1"], ends=False)], now)
     again = step(held["a1"], now, None, ends=False)
     again.opened = [
         attempts.NewAttempt(
@@ -179,7 +179,7 @@ def test_a_hint_that_comes_meanwhile_outlives_a_step_among_many(tx, now):
     rows = prepared(tx, now, "a1", "b2")
     held = taken(tx, now, "a1", "b2")
     hint(tx, now, "h-a1")
-    changes.store(tx, [step(held[name], now, rows[name]) for name in ("a1", "b2")])
+    changes.store(tx, [step(held[name], now, rows[name]) for name in ("a1", "b2")], now)
     observing = select(tables.work.c.remote_id).where(tables.work.c.kind == "observe")
     assert tx.execute(observing).scalars().all() == ["h-a1"]
 
@@ -190,7 +190,7 @@ def test_a_row_that_is_there_already_is_not_gone_on_with(tx, now):
     work.enqueue(
         tx, kind="deliver", key="d-a1", connection="desk", entity="ticket", due_at=now, now=now
     )
-    assert changes.store(tx, [step(held["a1"], now, rows["a1"])]) == [None]
+    assert changes.store(tx, [step(held["a1"], now, rows["a1"])], now) == [None]
 
 
 def test_of_two_who_ask_for_one_link_the_first_gets_it(tx, now):
@@ -207,12 +207,12 @@ def test_what_is_as_it_was_is_not_stored_again(tx, now):
     rows = prepared(tx, now, "a1")
     held = taken(tx, now, "a1")["a1"]
     first = step(held, now, rows["a1"], ends=False)
-    changes.store(tx, [first])
+    changes.store(tx, [first], now)
     known = held.known | first.held.fresh
     tx.execute(tables.side.update().values(version="untouched"))
     tx.execute(tables.attempt.update().values(remaining={"as": "it was"}))
     same = HeldLink("a1", "w/a1", held.fence, held.link, known=known)
-    changes.store(tx, [Changes(now, "w", same, closed=[], put_off=None)])
+    changes.store(tx, [Changes(now, "w", same, closed=[], put_off=None)], now)
     assert same.fresh == {}
     assert set(tx.execute(select(tables.side.c.version)).scalars()) == {"untouched"}
     assert tx.execute(select(tables.attempt.c.remaining)).scalar() == {"as": "it was"}
@@ -221,11 +221,11 @@ def test_what_is_as_it_was_is_not_stored_again(tx, now):
 def test_work_is_put_off_and_attempts_are_closed_in_one_step(tx, now):
     rows = prepared(tx, now, "a1")
     held = taken(tx, now, "a1")["a1"]
-    changes.store(tx, [step(held, now, None, ends=False)])
+    changes.store(tx, [step(held, now, None, ends=False)], now)
     ended = HeldLink("a1", "w/a1", held.fence, None)
     closed = [ClosedAttempt("t-a1", now, "done", {"subject": "x"}, 7)]
     changes.store(
-        tx, [Changes(now, "w", ended, closed=closed, put_off=PutOff(rows["a1"], now + MINUTE))]
+        tx, [Changes(now, "w", ended, closed=closed, put_off=PutOff(rows["a1"], now + MINUTE))], now
     )
     (told,) = attempts.history(tx, "a1")
     assert (told["outcome"], told["read_back"], told["latency_ms"]) == ("done", {"subject": "x"}, 7)

@@ -13,7 +13,7 @@ from bridge.ledger import (
     timeline,
 )
 from bridge.ledger.tables import attempt, create_intent
-from tests.ledger.helpers import begin, close, make_attempt, make_link
+from tests.ledger.helpers import begin, begin_intent, close, make_attempt, make_link
 
 DAY = timedelta(days=1)
 LONG_AGO = 800 * DAY
@@ -39,7 +39,7 @@ def write(tx, now, side, name, run_id=None, *, over=True):
 def create(tx, now, marker, outcome, run_id=None, connection="desk"):
     place = {"link_id": "a", "connection": connection, "entity": "ticket", "marker": marker}
     draft = {"values": {}, "sent": {"status": "open"}}
-    assert intents.begin(tx, **place, draft=draft, send_by=now, now=now, run_id=run_id)
+    assert begin_intent(tx, **place, draft=draft, send_by=now, now=now, run_id=run_id)
     if outcome:
         intents.close(tx, marker, outcome, "9", now)
 

@@ -7,7 +7,7 @@ from bridge.core.model.state import Element, FieldState, Link, Side, SideField
 from bridge.core.model.values import Ref
 from bridge.errors import LeaseLost
 from bridge.ledger import attempts, intents, links, tables
-from tests.ledger.helpers import LONG, at_once, begin, close, make_attempt, make_link
+from tests.ledger.helpers import LONG, at_once, begin, begin_intent, close, make_attempt, make_link
 
 
 def ref(connection, remote_id):
@@ -230,7 +230,7 @@ def test_a_destructive_change_that_is_sent_again_and_again_counts_once(tx, now):
 
 def open_intent(tx, now, marker="m1", connection="desk"):
     draft = {"values": {"tags": ("a",)}, "sent": {"tags": ["a"]}}
-    return intents.begin(
+    return begin_intent(
         tx,
         link_id="a",
         connection=connection,

@@ -1,5 +1,6 @@
 """Order and locks of several transactions at once, on a real PostgreSQL: one thread shows none."""
 
+import contextlib
 import threading
 import time
 from dataclasses import replace
@@ -13,9 +14,10 @@ from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import Guard
 from bridge.core.model.values import Ref
 from bridge.engine.context import Task
+from bridge.errors import LeaseLost
 from bridge.flow import deliver, match
 from bridge.ledger import connection_health, links, matching, parking, timeline, webhook_inbox, work
-from bridge.ledger.database import Ledger
+from bridge.ledger.database import Ledger, savepoint
 from bridge.web.receiver.intake import Delivery, DeliveryKey, DirectIntake, GroupIntake
 from tests.flow.world import World
 
@@ -145,7 +147,8 @@ def test_a_record_that_two_workers_link_at_the_same_moment_has_one_link_and_one_
     (task,) = claimed(world, 1)
 
     def start(tx):
-        match.start_link(tx, world.context, task, sync, record, [(0, "digest", None)], None, 0)
+        with contextlib.suppress(LeaseLost), savepoint(tx):  # the record is read again then
+            match.start_link(tx, world.context, task, sync, record, [(0, "digest", None)], None, 0)
 
     def join(tx):
         match.join(tx, sync, ref, "waiting", [(0, "digest", None)], now)

@@ -364,7 +364,7 @@ class TestWhatIsKept:
         world.settle()
         assert keys(world) == 5
         with world.ledger.transaction() as tx:
-            erase(tx, "ann@customer.example", world.clock.now())
+            erase(tx, "ann@customer.example", world.clock.now(), world.context.fields)
         assert (keys(world), listed_whole(world)) == (0, False)
 
     def test_a_survey_is_kept_for_a_day(self, world):

@@ -38,9 +38,9 @@ def attempts(world, where):
 OPEN = tables.attempt.c.closed_at.is_(None)
 
 
-def edited(ledger, count, places):
-    """So many tickets that were edited at L, and an H that takes so many calls at once."""
-    world = World(ledger, names="LH")
+def owing(ledger, count, places, pace):
+    """A drain that has read so many edits at L, and owes them to an H that takes so many calls."""
+    world, pool = World(ledger, names="LH"), Held()
     for number in range(count):
         made = {"status": "open", "priority": "high", "tags": []}
         world.hint("L", world.systems["L"].add(subject=f"No {number}", **made))
@@ -49,32 +49,31 @@ def edited(ledger, count, places):
     for remote_id in world.systems["L"].ids:
         world.systems["L"].edit(remote_id, subject="Edited")
         world.hint("L", remote_id)
-    return world
+    drain = world.drain(budget=MemoryBudget())
+    drain._calls.pool, drain._calls.pace = pool, pace
+    stepped(drain, 3)
+    pool.end(len(pool.calls))
+    drain._calls.collect()
+    drain._calls.pace = pace  # whatever the reads have taken
+    return world, drain, pool
 
 
-def stepped(drain):
-    drain._step(claim=drain._may_claim())
-    drain._calls.submit()
+def stepped(drain, times):
+    for _ in range(times):
+        drain._step(claim=drain._may_claim())
+        drain._calls.submit()
 
 
 def test_writes_are_written_down_while_others_have_the_places(ledger):
-    world, pool = edited(ledger, 6, places=1), Held()
-    drain = world.drain(budget=MemoryBudget())
-    drain._calls.pool, drain._calls.pace = pool, 0.01
-    for _ in range(3):
-        stepped(drain)
-    pool.end(len(pool.calls))  # what L shows
-    drain._calls.collect()
-    for _ in range(6):
-        stepped(drain)
+    world, drain, pool = owing(ledger, 6, places=1, pace=0.01)
+    stepped(drain, 6)
     assert len(pool.calls) == 1
     assert attempts(world, OPEN) == 6
     while pool.calls:
         pool.end(1)
         drain._calls.collect()
         assert len(pool.calls) <= 1
-        for _ in range(2):
-            stepped(drain)
+        stepped(drain, 2)
     assert attempts(world, OPEN) == 0
     titles = {world.systems["H"].peek(each)["subject"] for each in world.systems["H"].ids}
     assert titles == {"Edited"}
@@ -82,32 +81,16 @@ def test_writes_are_written_down_while_others_have_the_places(ledger):
 
 
 def test_no_more_is_promised_than_is_through_soon(ledger):
-    world, pool = edited(ledger, 6, places=1), Held()
-    drain = world.drain(budget=MemoryBudget())
-    drain._calls.pool, drain._calls.pace = pool, 0.05
-    for _ in range(3):
-        stepped(drain)
-    pool.end(len(pool.calls))
-    drain._calls.pace = 0.05
-    drain._calls.collect()
-    drain._calls.pace = 0.05
-    for _ in range(6):
-        stepped(drain)
+    world, drain, _pool = owing(ledger, 6, places=1, pace=0.05)
+    stepped(drain, 6)
     assert attempts(world, OPEN) == 1 + 2  # a tenth of a second's
 
 
 def test_a_promise_that_comes_to_nothing_is_taken_back(ledger):
-    world, pool = edited(ledger, 3, places=1), Held()
-    drain = world.drain(budget=MemoryBudget())
-    drain._calls.pool, drain._calls.pace = pool, 0.01
-    for _ in range(3):
-        stepped(drain)
-    pool.end(len(pool.calls))
-    drain._calls.collect()
+    world, drain, pool = owing(ledger, 3, places=1, pace=0.01)
     with world.ledger.transaction() as tx:  # others have taken over every lease meanwhile
         tx.execute(tables.link.update().values(fence=tables.link.c.fence + 1))
-    for _ in range(6):
-        stepped(drain)
+    stepped(drain, 6)
     assert attempts(world, OPEN) == 0
     assert +drain._calls._promised == {}
     assert pool.calls == []

@@ -34,6 +34,10 @@ class ConnectionGate:
     waiting: list[CallOutcome] = field(default_factory=list)
     """What its calls were answered, until it is recorded."""
 
+    def forget(self) -> None:
+        """Forget everything, as if the worker had died."""
+        self.states, self.waiting = ConnectionStates(), []
+
     def turned_away(self, connection: str, asking: Sequence[RunningProcedure]) -> Resting | None:
         """Return the answer to a call that may not be made now: only the probe goes through."""
         if connection not in self.states.shut or any(each.probe == connection for each in asking):

@@ -29,9 +29,8 @@ class RunningProcedure:
     lane: str = "live"
     probe: str = ""
     """The half-open connection that it is to try; empty as soon as it has."""
-    holder: str = ""
-    granted: RemoteRequest | None = None
-    """What it was granted of a budget before it asks for the call."""
+    leave: RemoteRequest | None = None
+    """The leave that it was granted to make a call, until it asks for that."""
     promised: str = ""
     """The connection of which it was told that a call there will go out soon."""
 
@@ -52,6 +51,8 @@ class RemoteRequest:
     """It was told that it will go out soon, and goes before others."""
     granted: int = 0
     """Calls of the budget that it was granted."""
+    holder: str = ""
+    """Under which name the budget has granted them."""
     made: int = 0
     """Requests that it came to, once it has been carried out."""
 

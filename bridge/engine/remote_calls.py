@@ -1,8 +1,22 @@
 """The calls of one worker: waiting for their connection's budget, under way, and answered.
 
-Calls run on threads. Where more calls wait than a vendor takes at once, the answers of a few
-milliseconds are taken in together, for each time the worker goes round costs a transaction; those
-that wait are sent meanwhile.
+Calls run on threads, all else on the worker's own. Where more calls wait than a vendor takes at
+once, the answers of a few milliseconds are taken in together, for each time the worker goes round
+costs a transaction; those that wait are sent meanwhile.
+
+Why a call waits although its vendor has nothing to do:
+
+| it waits for                               | for how long                                    |
+| ------------------------------------------ | ----------------------------------------------- |
+| a rate, or the rest after a 429            | as long as the budget has said                  |
+| a place that another worker had            | likewise, so it may have been free for a moment |
+| the last place, and is below live          | until a second one is free                      |
+| the call before it in its line             | until that is sent, or is too late              |
+| a place that is granted to a write which   | one round of the worker (see `_may_promise`)    |
+| has to be written down before it is sent   |                                                 |
+| this worker, which stores or gathers       | that transaction; `GATHER_SECONDS`              |
+
+What is not claimed yet does not wait here: `scheduling` says how much is under way.
 """
 
 from __future__ import annotations
@@ -25,7 +39,7 @@ from bridge.engine.in_flight import RemoteRequest, RunningProcedure
 from bridge.engine.scheduling import SOON_SECONDS
 from bridge.errors import BridgeError, LeaseLost
 
-HELD_AFTER = timedelta(seconds=0.5)
+HELD_UP_AFTER = timedelta(seconds=0.5)
 """Work whose call was asked for so long ago takes no place of others' any more."""
 HANGS_AFTER = timedelta(seconds=60)
 """A call that is still under way so long after its deadline will not end."""
@@ -46,7 +60,7 @@ FIRST_PACE, LEAST_PACE, PACE_CALLS = 0.05, 0.0005, 32
 the pace is about the mean."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
-Answered = tuple[RunningProcedure, object, Exception | None]
+Reply = tuple[RunningProcedure, object, Exception | None]
 """A procedure with the answer to its last effect, or the error that is raised in it."""
 
 
@@ -60,18 +74,21 @@ class RemoteCalls:
     owner: str
     pool: Executor
     stopping: Callable[[], bool]
-    gate: ConnectionGate = field(default_factory=ConnectionGate)
+    gate: ConnectionGate
     made: int = 0
     """Calls that were sent, counted by what they take of the budget."""
     pace: float = FIRST_PACE
     """Seconds that a call takes: those of late, the latest counting most."""
-    answered: list[Answered] = field(default_factory=list)
+    answered: list[Reply] = field(default_factory=list)
     """What came without a call: grants, and what was not sent."""
     lines: dict[str, list[RemoteRequest]] = field(default_factory=dict)
     """By connection: the requests that wait for its budget."""
     flying: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
     _closed_until: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    """By connection and lane: until when the budget need not be asked again."""
+    """By connection and lane: until when the budget need not be asked again, by its last answer.
+
+    A place that we give back ourselves ends that at once.
+    """
     _promised: Counter[str] = field(default_factory=Counter)
     """By connection: calls that were promised and not asked for yet."""
     _landed: SimpleQueue[Future[list[object]]] = field(default_factory=SimpleQueue)
@@ -79,7 +96,7 @@ class RemoteCalls:
     def forget(self) -> None:
         """Forget everything, as if the worker had died: claims and leases run out."""
         self.answered, self.lines, self.flying = [], {}, {}
-        self.gate, self._landed, self._promised = ConnectionGate(), SimpleQueue(), Counter()
+        self._landed, self._promised = SimpleQueue(), Counter()
 
     def waiting(self) -> list[RemoteRequest]:
         """Return the requests that wait for a budget."""
@@ -93,13 +110,13 @@ class RemoteCalls:
             for request in self.flying.values()
         )
 
-    def held(self) -> list[tuple[str, RunningProcedure]]:
+    def held_up(self) -> list[tuple[str, RunningProcedure]]:
         """Return what slow vendors hold up, each with the connection."""
         now = self.context.clock.now()
         return [
             (request.connection, running)
             for request in (*self.waiting(), *self.flying.values())
-            if request.asked_at + HELD_AFTER <= now
+            if request.asked_at + HELD_UP_AFTER <= now
             for running in request.procedures
         ]
 
@@ -110,7 +127,7 @@ class RemoteCalls:
             load[each.connection] = load.get(each.connection, 0) + len(each.procedures)
         return load
 
-    def take_answered(self) -> list[Answered]:
+    def take_answered(self) -> list[Reply]:
         """Return what was answered since the last time."""
         answered, self.answered = self.answered, []
         return answered
@@ -118,20 +135,20 @@ class RemoteCalls:
     def ask(self, running: RunningProcedure, effect: RemoteEffect) -> None:
         """Let a read join others of its kind that are waiting; anything else waits alone.
 
-        A call takes what its procedure was granted before.
+        The leave that a procedure was granted becomes the request of the call that it asks for.
         """
         if resting := self.gate.turned_away(effect.connection, [running]):
             self.answered.append((running, None, resting))
             return
         now, line = self.context.clock.now(), self.lines.setdefault(effect.connection, [])
-        granted, running.granted = running.granted, None
+        leave, running.leave = running.leave, None
         called = effect.connection if isinstance(effect, Call) else None
-        if granted is not None and granted.connection == called:
-            granted.effects, granted.asked_at = [effect], now
-            line.insert(0, granted)
+        if leave is not None and leave.connection == called:
+            leave.effects, leave.asked_at = [effect], now
+            line.insert(0, leave)
             return
-        if granted is not None:  # it turned out that something else comes first
-            self.free_place(granted)
+        if leave is not None:  # it turned out that something else comes first
+            self.free_place(leave)
         if isinstance(effect, Read):
             size = self.context.capabilities[effect.connection][effect.entity].read_batch
             if size > 1 and any(request.join(running, effect, size) for request in line):
@@ -170,7 +187,7 @@ class RemoteCalls:
             if is_grant:
                 (running,) = request.procedures
                 if is_open:
-                    running.granted = request
+                    running.leave = request
                 else:
                     running.promised = connection
                     self._promised[connection] += 1
@@ -224,8 +241,8 @@ class RemoteCalls:
     def ended(self, running: RunningProcedure) -> None:
         """Take back what was granted or promised, and came to no call."""
         self.keep_promise(running)
-        if running.granted is not None:
-            self.free_place(running.granted)
+        if running.leave is not None:
+            self.free_place(running.leave)
 
     def _closed(self, request: RemoteRequest) -> datetime:
         """Return until when the budget need not be asked again for a request of its lane."""
@@ -236,7 +253,7 @@ class RemoteCalls:
         connection = self.context.connections[request.connection]
         if now < self._closed(request):
             return False
-        holder = request.procedures[0].holder = f"{self.owner}:{id(request)}"
+        holder = request.holder = f"{self.owner}:{id(request)}"
         hold = request.weight * connection.timeout + RELEASE_SECONDS
         while request.granted < request.weight:
             pause = self.budget.acquire(connection, holder, now, hold=hold, lane=request.lane)
@@ -300,7 +317,7 @@ class RemoteCalls:
 
     def free_place(self, request: RemoteRequest) -> None:
         """Give back what a request holds of its budget; the next may ask for it at once."""
-        self.budget.release(request.connection, request.procedures[0].holder)
+        self.budget.release(request.connection, request.holder)
         self._closed_until.pop(request.connection, None)
 
 

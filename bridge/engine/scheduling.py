@@ -19,22 +19,23 @@ from bridge.ledger.fair_turns import Room
 from bridge.ledger.work import WorkRow
 
 MIN_RUNNING, MAX_RUNNING = 16, 128
-"""Work rows under way in one drain, but for those that a slow vendor holds up."""
+"""The least and the most that `most_running` allows."""
 AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
 MAX_LOAD = 4
-"""Calls under way or waiting, for each call that a connection takes at once: no more is claimed."""
+"""Calls that wait or are under way for each place of a connection: with more, none is claimed."""
 MAX_LOAD_BELOW_LIVE = 2
 """The same for the lanes below live."""
 SOON_SECONDS = 0.1
-"""Within this, work of which more is under way than waits for a place is through."""
+"""More may be under way than the vendors have places, if it is through within this time."""
 
 
 def most_running(context: Context, pace: float = math.inf) -> int:
-    """Return how many rows one drain has under way, given how many seconds a call takes.
+    """Return how many rows of work one drain has under way, when a call takes `pace` seconds.
 
-    That is enough for what the vendors take at once, and no more than are through soon: each round
-    of a drain costs a transaction, so the more are in one, the cheaper is each.
+    It is enough for what the vendors take at once, and more where they are quick: each round of a
+    drain costs a transaction, so the more are in one, the cheaper is each. What a slow vendor holds
+    up does not count.
     """
     places = sum(connection.concurrency for connection in context.connections.values())
     return max(MIN_RUNNING, min(MAX_RUNNING, int(places * max(MAX_LOAD, SOON_SECONDS / pace))))

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
+from bridge.engine.connection_gate import ConnectionGate
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import (
     Effect,
@@ -28,7 +29,7 @@ from bridge.engine.effects import (
 from bridge.engine.in_flight import RunningProcedure
 from bridge.engine.ledger_steps import carry_out
 from bridge.engine.outcomes import RunFailure, apply_outcome, retire
-from bridge.engine.remote_calls import Answered, RemoteCalls
+from bridge.engine.remote_calls import RemoteCalls, Reply
 from bridge.engine.scheduling import (
     Capacity,
     ClaimedWork,
@@ -110,7 +111,7 @@ class Drain:
     outdated: bool = False
     """The bridge was started with other files since: what is under way is ended, nothing begun."""
     counts: DrainCounts = field(default_factory=DrainCounts)
-    _ready: list[Answered] = field(default_factory=list)
+    _ready: list[Reply] = field(default_factory=list)
     """Procedures that can go on."""
     _asking: list[tuple[RunningProcedure, Effect | Exception | None]] = field(default_factory=list)
     """Procedures that have gone on already, and what they ask for."""
@@ -126,6 +127,7 @@ class Drain:
     """The ledger failed us in the middle: what we had claimed and leased is held by nobody."""
     _claims: int = 0
     _claimed_at: datetime | None = None
+    _gate: ConnectionGate = field(default_factory=ConnectionGate)
     _calls: RemoteCalls = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,7 +136,13 @@ class Drain:
             findings = LedgerFindings(self.ledger, name, self.context.clock.now)
             connector.remember_in(LedgerHandles(self.ledger, name), findings)
         self._calls = RemoteCalls(
-            self.context, self.connectors, self.budget, self.owner, self.pool, self.stopping
+            self.context,
+            self.connectors,
+            self.budget,
+            self.owner,
+            self.pool,
+            self.stopping,
+            self._gate,
         )
 
     def run(self, seconds: float = 5.0, *, keys: Collection[str] = ()) -> DrainCounts:
@@ -152,6 +160,7 @@ class Drain:
             self._broke_off = True
             self._ready, self._asking = [], []
             self._calls.forget()
+            self._gate.forget()
             self._running = self._below_live = 0
             raise
         self.counts.calls = self._calls.made - made
@@ -188,52 +197,14 @@ class Drain:
     def _more_to_come(self) -> bool:
         """Return whether a drain that has nothing under way should stay."""
         return not (self._late or self.outdated or self._keys) and (
-            bool(self._calls.gate.waiting) or self._nearly_due()
+            bool(self._gate.waiting) or self._nearly_due()
         )
 
-    def _may_claim(self) -> bool:
-        held = self._held()
-        if self._late and (self.stopping() or not (self._below_live or held)):
-            return False  # else a long job is seen through, and others shall not wait for it
+    def _nearly_due(self) -> bool:
         now = self.context.clock.now()
-        waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
-        free = most_running(self.context, self._calls.pace) - self._running + len(held)
-        return free > 0 and (waited or not self._running)
-
-    def _held(self) -> list[tuple[str, RunningProcedure]]:
-        """Return what slow vendors hold up, each with the connection; none after the overtime."""
-        now = self.context.clock.now()
-        if self._overtime_ends is not None and now >= self._overtime_ends:
-            return []
-        return self._calls.held()
-
-    def _claim(self, tx: Tx) -> list[RunningProcedure]:
-        context, now = self.context, self.context.clock.now()
-        self._claims += 1
-        self._claimed_at = now
-        held = self._held()
-        held_below_live = sum(running.lane != "live" for _, running in held)
-        most = most_running(context, self._calls.pace)
-        free_below_live = most_below_live(most) - self._below_live + held_below_live
-        capacity = Capacity(
-            free=most - self._running + len(held),
-            below_live=0 if self._late and not held else free_below_live,
-            load=self._calls.load(),
-            # Else a drain would never end: the slow ones' work is for the next.
-            slow=frozenset(name for name, _ in held) if self._late else frozenset(),
-        )
-        self.outdated = not self.procedures.catch_up(tx, context)
-        if self.outdated:
-            return []
-        batch = claim_batch(tx, context, self.owner, now, capacity, self._claims, keys=self._keys)
-        self._calls.gate.states = batch.states
-        return [self._begin(claimed) for claimed in batch.taken]
-
-    def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
-        token = f"{self.owner}/{self.context.fresh_id()}"
-        task = Task(claimed.row, self.owner, token, alone=bool(self._keys))
-        procedure = self.procedures.begin(self.context, task)
-        return RunningProcedure(task, procedure, claimed.lane, claimed.probe)
+        with self.ledger.read() as tx:
+            due = work.next_due(tx, now, connection_health.closed(tx, now))
+        return due is not None and due < now + NEARLY_DUE
 
     def _step(self, *, claim: bool) -> int:
         """Let every procedure that has its answer go on; commit all ledger effects, and claim.
@@ -259,8 +230,22 @@ class Drain:
             else:
                 self._end(running)
         self._calls.submit()  # vendors are asked while the ledger stores
-        self._calls.gate.record(self.ledger, self.context)
+        self._gate.record(self.ledger, self.context)
         return self._commit(asked, failed, claim=claim) if asked or failed or claim else 0
+
+    @staticmethod
+    def _advance(
+        running: RunningProcedure, answer: object, error: Exception | None
+    ) -> Effect | Exception | None:
+        """Return the procedure's next effect, or the error that ended it; None: it is through."""
+        try:
+            if error is not None:
+                return running.procedure.throw(error)
+            return running.procedure.send(answer)
+        except StopIteration:
+            return None
+        except Exception as raised:  # noqa: BLE001 - `apply_outcome` decides for every error alike
+            return raised
 
     def _looked(self, effect: Transact) -> tuple[object, Exception | None]:
         """Carry out an effect that only looks: what it found, or the error that it ended in."""
@@ -274,7 +259,7 @@ class Drain:
         self._running -= 1
         self._below_live -= running.lane != "live"
         self._calls.ended(running)
-        self._calls.gate.ended(running)
+        self._gate.ended(running)
 
     def _commit(
         self,
@@ -304,7 +289,7 @@ class Drain:
 
     def _carry_out(
         self, tx: Tx, asked: Sequence[tuple[RunningProcedure, LedgerEffect]]
-    ) -> list[Answered]:
+    ) -> list[Reply]:
         came_to = carry_out(tx, [effect for _running, effect in asked], self.context.clock.now())
         return [(running, *each) for (running, _), each in zip(asked, came_to, strict=True)]
 
@@ -320,24 +305,48 @@ class Drain:
                 )
         if failed:  # it may have stopped a connection
             health = connection_health.by_name(tx)
-            self._calls.gate.states = connection_states(health, self.context.clock.now())
+            self._gate.states = connection_states(health, self.context.clock.now())
 
-    @staticmethod
-    def _advance(
-        running: RunningProcedure, answer: object, error: Exception | None
-    ) -> Effect | Exception | None:
-        """Return the procedure's next effect, or the error that ended it; None: it is through."""
-        try:
-            if error is not None:
-                return running.procedure.throw(error)
-            return running.procedure.send(answer)
-        except StopIteration:
-            return None
-        except Exception as raised:  # noqa: BLE001 - `apply_outcome` decides for every error alike
-            return raised
-
-    def _nearly_due(self) -> bool:
+    def _may_claim(self) -> bool:
+        held_up = self._held_up()
+        if self._late and (self.stopping() or not (self._below_live or held_up)):
+            return False  # else a long job is seen through, and others shall not wait for it
         now = self.context.clock.now()
-        with self.ledger.read() as tx:
-            due = work.next_due(tx, now, connection_health.closed(tx, now))
-        return due is not None and due < now + NEARLY_DUE
+        waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
+        free = most_running(self.context, self._calls.pace) - self._running + len(held_up)
+        return free > 0 and (waited or not self._running)
+
+    def _claim(self, tx: Tx) -> list[RunningProcedure]:
+        context, now = self.context, self.context.clock.now()
+        self._claims += 1
+        self._claimed_at = now
+        held_up = self._held_up()
+        held_up_below_live = sum(running.lane != "live" for _, running in held_up)
+        most = most_running(context, self._calls.pace)
+        free_below_live = most_below_live(most) - self._below_live + held_up_below_live
+        capacity = Capacity(
+            free=most - self._running + len(held_up),
+            below_live=0 if self._late and not held_up else free_below_live,
+            load=self._calls.load(),
+            # Else a drain would never end: the slow ones' work is for the next.
+            slow=frozenset(name for name, _ in held_up) if self._late else frozenset(),
+        )
+        self.outdated = not self.procedures.catch_up(tx, context)
+        if self.outdated:
+            return []
+        batch = claim_batch(tx, context, self.owner, now, capacity, self._claims, keys=self._keys)
+        self._gate.states = batch.states
+        return [self._begin(claimed) for claimed in batch.taken]
+
+    def _begin(self, claimed: ClaimedWork) -> RunningProcedure:
+        token = f"{self.owner}/{self.context.fresh_id()}"
+        task = Task(claimed.row, self.owner, token, alone=bool(self._keys))
+        procedure = self.procedures.begin(self.context, task)
+        return RunningProcedure(task, procedure, claimed.lane, claimed.probe)
+
+    def _held_up(self) -> list[tuple[str, RunningProcedure]]:
+        """Return what slow vendors hold up, each with the connection; none after the overtime."""
+        now = self.context.clock.now()
+        if self._overtime_ends is not None and now >= self._overtime_ends:
+            return []
+        return self._calls.held_up()

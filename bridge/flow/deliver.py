@@ -15,6 +15,9 @@ Before anything is sent, the first row that fits says what is done:
 | the last writes changed nothing  | later; parked in the end     | `vain_writes`                  |
 | it would destroy too much        | parked for an admin          | the sync's guard               |
 
+Most writes do not come by here: they follow the reading that asks for them at once (`going_on`). So
+what is looked at here has to be looked at in `going_on.next_write`, too.
+
 After the call:
 
 | answer                           | what is done                 | why                            |
@@ -49,7 +52,6 @@ from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Note, Side
 from bridge.core.model.values import Ref
 from bridge.core.planning.calls import PlannedCall
-from bridge.core.planning.planner import mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.errors import Lacking, LeaseLost, RemoteError
@@ -77,15 +79,14 @@ from bridge.flow.write import (
     Unknown,
     await_grant_to_write,
     compare_and_write,
+    delivery_written_down,
     is_read_first,
     park_if_unsafe,
     send_attempt,
     voided,
-    written_down,
 )
 from bridge.ledger import probes
 from bridge.ledger.attempts import ClosedAttempt
-from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 
 
@@ -146,35 +147,20 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
         return None
     call = field_refusals.next_call(context, task, calls)
 
-    def write_down(to: Changes) -> OpenWrite:
-        mark_tried(link, side.connection, call)
-        return written_down(
-            context,
-            task,
-            to,
-            side,
-            call,
-            overtakes="partly readable",
-            take_over=True,
-            version=side.version,
-            destructive=len(call.destructive),
-            notes=planned.notes,
-        )
-
     def unless_unwise(tx: Tx) -> OpenWrite | None:
         if put_off_vain(tx, context, task, side):
             return None
         if park_if_unsafe(tx, context, task, side, len(call.destructive)):
             return None
         to = changes(context, task)
-        write = write_down(to)
+        write = delivery_written_down(context, task, to, side, call, planned.notes)
         store_now(tx, task, to)
         return write
 
     if side.in_vain or call.destructive:  # what was done before is looked at, and locked
         return (yield from transact(unless_unwise))
     to = changes(context, task)
-    write = write_down(to)
+    write = delivery_written_down(context, task, to, side, call, planned.notes)
     yield from store_step(task, to)
     return write
 

@@ -26,13 +26,12 @@ from datetime import datetime, timedelta
 
 from bridge.core.model.state import Note, Side
 from bridge.core.planning.calls import PlannedCall
-from bridge.core.planning.planner import mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, await_grant
 from bridge.errors import LeaseLost, Resting
 from bridge.flow.commit import conclude_into, store_step, the_link
 from bridge.flow.replan import WantedWork
-from bridge.flow.write import WEIGHT, OpenWrite, written_down
+from bridge.flow.write import WEIGHT, OpenWrite, delivery_written_down
 from bridge.ledger.changes import Changes
 from bridge.ledger.work import BegunWork, NewWork, WorkRow
 
@@ -108,19 +107,13 @@ def write_down_and_store(
     context: Context, task: Task, to: Changes, new: NewWork, call: PlannedCall
 ) -> Steps[OpenWrite]:
     """Store the step with the attempt, and go on with the row of that instead of what is done."""
-    link = the_link(task)
-    side, until = (
-        link.live()[new.connection],
-        context.clock.now() + context.lease(context.connections),
-    )
+    side = the_link(task).live()[new.connection]
+    until = context.clock.now() + context.lease(context.connections)
     if to.held is not None:
         to.held = replace(to.held, gives_back=False, until=until)
     to.raised = [each for each in to.raised if each is not new]
     to.goes_on = BegunWork(new, task.owner, until)
-    mark_tried(link, new.connection, call)
-    write = written_down(
-        context, task, to, side, call, overtakes="", take_over=True, version=side.version
-    )
+    write = delivery_written_down(context, task, to, side, call)
     task.row = (yield from store_step(task, to)) or left_to_others(new)
     task.writes += 1
     return write

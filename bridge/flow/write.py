@@ -42,7 +42,7 @@ from bridge.core.merge.equality import same_raw
 from bridge.core.model.state import Attempt, Link, Note, Side
 from bridge.core.model.values import ABSENT, Marker, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall
-from bridge.core.planning.planner import forget_tried
+from bridge.core.planning.planner import forget_tried, mark_tried
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, await_grant, call_vendor, look
 from bridge.errors import (
@@ -212,6 +212,30 @@ def written_down(
         to.held.known[attempt.id] = opened.detail  # it is stored as it is opened
     ref = Ref(side.connection, link.entity, side.remote_id)
     return OpenWrite(ref, side, attempt, call, tells)
+
+
+def delivery_written_down(
+    context: Context,
+    task: Task,
+    to: Changes,
+    side: Side,
+    call: PlannedCall,
+    notes: Iterable[Note] = (),
+) -> OpenWrite:
+    """Add to a step that a call of the present plan is about to be sent; see `written_down`."""
+    mark_tried(the_link(task), side.connection, call)
+    return written_down(
+        context,
+        task,
+        to,
+        side,
+        call,
+        overtakes="partly readable",
+        take_over=True,
+        version=side.version,
+        destructive=len(call.destructive),
+        notes=notes,
+    )
 
 
 # --- the call: read, compare and write in one go

@@ -1,8 +1,8 @@
 """The outcome of calls and of errors: for a connection's health, and for a piece of work.
 
-This is the only place that decides; RQ has no retry policy. `record_call_outcome` takes from each
-call's answer what it says about the connection, `apply_outcome` from the error that ended a
-procedure what becomes of the work.
+This is the only place that decides about these two; RQ has no retry policy. `record_call_outcome`
+takes from each call's answer what it says about the connection, `apply_outcome` from the error that
+ended a procedure what becomes of the work. What becomes of a write's attempt, `flow.write` decides.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from bridge.core.model.values import Ref
 from bridge.ledger import tables, work
 from bridge.ledger.database import Tx
-from bridge.ledger.work_requests import NewWork
+from bridge.ledger.work import NewWork
 
 KIND = "observe"
-"""The kind of such work. `flow/observe.py` does it; bridge/procedures.py has the table of kinds."""
+"""The kind of such work; `bridge/procedures.py` has the table of who does which kind."""
 
 
 def key(ref: Ref) -> str:

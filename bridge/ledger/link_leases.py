@@ -1,7 +1,7 @@
 """Leases of links, and storing the links that are held under them: many in one statement.
 
 Whoever stores a link names its lease's owner and number (the fence). Where another task has taken
-the lease over since, nothing is stored, of any of them.
+one of the leases over since, `save` raises; the caller rolls back, and stores the others again.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Text, func, or_, select, true, update
@@ -25,7 +26,7 @@ class NewAttempt:
 
     id: str
     link_id: str
-    side_id: str
+    side_id: int
     connection: str
     verb: str
     detail: str
@@ -57,7 +58,7 @@ def new(
     return NewAttempt(
         side.attempt.id,
         link_id,
-        side.id,
+        int(side.id),
         side.connection,
         side.attempt.verb,
         link_leases.attempt_text(side.attempt),
@@ -72,21 +73,7 @@ def begin(tx: Tx, opened: Sequence[NewAttempt]) -> None:
     """Store attempts. Raises LeaseLost while another one of one of the sides is open."""
     if not opened:
         return
-    rows = [
-        (
-            each.id,
-            each.link_id,
-            int(each.side_id),
-            each.connection,
-            each.verb,
-            each.detail,
-            each.send_by,
-            each.opened_at,
-            each.destructive,
-            each.run_id,
-        )
-        for each in opened
-    ]
+    rows = map(attrgetter(*_COLUMNS), opened)
     stored = set(tx.execute(_begin(tx.dialect.name), _OPENED.given(tx, rows)).scalars())
     if under_way := [each for each in opened if each.id not in stored]:
         raise LeaseLost(
@@ -99,9 +86,7 @@ def close(tx: Tx, closed: Sequence[ClosedAttempt]) -> int:
     """Close attempts with their outcomes; return how many had not been closed before."""
     if not closed:
         return 0
-    rows = [
-        (each.id, each.closed_at, each.outcome, each.read_back, each.latency_ms) for each in closed
-    ]
+    rows = map(attrgetter("id", *_OUTCOME), closed)
     return tx.execute(_close(tx.dialect.name), _CLOSED.given(tx, rows)).rowcount
 
 
@@ -160,9 +145,9 @@ _COLUMNS = (
     "destructive",
     "run_id",
 )
-_OPENED = Rows(**{name: Text() if name == "detail" else attempt.c[name].type for name in _COLUMNS})
+_OPENED = Rows.like(attempt, *_COLUMNS, detail=Text())
 _OUTCOME = ("closed_at", "outcome", "read_back", "latency_ms")
-_CLOSED = Rows(**{name: attempt.c[name].type for name in ("id", *_OUTCOME)})
+_CLOSED = Rows.like(attempt, "id", *_OUTCOME)
 
 
 @cache

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     String,
     Subquery,
+    Table,
     Text,
     bindparam,
     cast,
@@ -43,6 +44,11 @@ class Rows:
 
     def __init__(self, **types: TypeEngine[Any]) -> None:
         self._columns = tuple(Column(name, kind) for name, kind in types.items())
+
+    @classmethod
+    def like(cls, table: Table, *names: str, **others: TypeEngine[Any]) -> Rows:
+        """Return the shape of rows with these columns of a table, and with `others`."""
+        return cls(**{name: table.c[name].type for name in names} | others)
 
     def table(self, dialect: str) -> Subquery:
         """Return the rows of the parameter, to select from."""

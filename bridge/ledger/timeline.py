@@ -79,7 +79,7 @@ def newest(tx: Tx) -> int:
 
 
 _COLUMNS = ("link_id", "at", "kind", "connection", "field", "detail")
-_LINES = Rows(**{name: journal.c[name].type for name in _COLUMNS})
+_LINES = Rows.like(journal, *_COLUMNS)
 
 
 @cache

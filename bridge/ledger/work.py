@@ -103,7 +103,7 @@ def claim(
         if only is not None or len(found) < 2 * limit:
             break
         skipped |= {row.connection for row in found}  # who else has something to do?
-    return _take(
+    return _claim_first(
         tx, in_turn(due, room, load if len(due) > limit else None), owner, until, limit, below_live
     )
 
@@ -146,7 +146,7 @@ def claim_aged(
     if not oldest:
         return []
     chosen = tx.execute(_due(now, now=now).where(work.c.id == min(oldest)[1]))
-    return _take(tx, chosen, owner, until, 1)
+    return _claim_first(tx, chosen, owner, until, 1)
 
 
 @lru_cache(maxsize=256)
@@ -167,7 +167,7 @@ def _due(due: Any, skip_connections: Iterable[str] = (), *, now: Any) -> Select[
     return rows.where(work.c.connection.not_in(skipped)) if skipped else rows
 
 
-def _take(
+def _claim_first(
     tx: Tx,
     due: Iterable[Any],
     owner: str,
@@ -175,6 +175,7 @@ def _take(
     limit: int,
     below_live: int | None = None,
 ) -> list[WorkRow]:
+    """Claim the first of these rows, at most one for each link."""
     taken: list[WorkRow] = []
     links: set[str] = set()
     left = limit if below_live is None else below_live
@@ -359,14 +360,10 @@ _CLAIMED = (
 )
 _GIVEN_BACK = {"claimed_by": None, "claimed_until": None}
 _CLAIMS = Rows(id=work.c.id.type, owner=work.c.claimed_by.type, generation=work.c.generation.type)
-_BEGUN = Rows(
-    **{
-        name: work.c[name].type
-        for name in (
-            *("key", "kind", "connection", "entity", "link_id", "lane", "due_at", "run_id"),
-            *("created_at", "claimed_by", "claimed_until"),
-        )
-    }
+_BEGUN = Rows.like(
+    work,
+    *("key", "kind", "connection", "entity", "link_id", "lane", "due_at", "run_id"),
+    *("created_at", "claimed_by", "claimed_until"),
 )
 _HINTED = (
     update(work).where(_MINE).values({**_GIVEN_BACK, "attempts": 0, "due_at": bindparam("new_due")})

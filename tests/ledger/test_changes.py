@@ -164,7 +164,7 @@ def test_a_second_write_to_a_side_is_its_own_tickets_failure(tx, now):
     again = step(held["a1"], now, None, ends=False)
     again.opened = [
         attempts.NewAttempt(
-            "other", "a1", held["a1"].link.sides["desk"].id, "desk", "patch", "{}", now, now
+            "other", "a1", int(held["a1"].link.sides["desk"].id), "desk", "patch", "{}", now, now
         )
     ]
     first, second = carry_out(

@@ -77,7 +77,7 @@ def measure(links: int, edits: int) -> dict:
             parts.look_after()
             before, done = done, written(right)
             moved = time.monotonic() if done > before else moved
-            if time.monotonic() - moved > PATIENCE or worker.process is None or worker.starts > 1:
+            if time.monotonic() - moved > PATIENCE or worker.failures or worker.process is None:
                 raise SystemExit(f"{done} of {edits} tickets were written")
             samples.append(rss_mb(worker.process.pid))
         estate.ledger.close()

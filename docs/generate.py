@@ -188,6 +188,7 @@ READING_ORDER = (
     "engine",
     "runs",
     "preview",
+    "workbench",
     "connectors",
     "http",
     "ledger",

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "status": "bridge.cli.status:command",
     "tickets": "bridge.cli.tickets:command",
     "ticket": "bridge.cli.ticket:command",
+    "mappings": "bridge.cli.mappings:group",
     "agents": "bridge.cli.agents:command",
     "plan": "bridge.cli.plan:command",
     "apply": "bridge.cli.apply:command",

@@ -88,6 +88,8 @@ class Config:
     """Settings that work, but deserve a look."""
     revision: str = ""
     """A digest of all that decides what is mirrored and how, without secrets and comments."""
+    places: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    """Connection, entity and field -> where its mapping stands: `mappings/switch.yaml:12`."""
 
 
 def load(
@@ -196,6 +198,7 @@ class _HomeLoader:
                 name: opened(self.connectors[connection.system].CAPABILITIES, maps.get(name, {}))
                 for name, connection in settings.connections.items()
             },
+            places=self.places(maps),
             agents=agents,
             fields=self.fields,
             warnings=tuple(
@@ -289,6 +292,17 @@ class _HomeLoader:
             else:
                 maps[name] = {entity: made.map for entity, made in compiled.items()}
         return maps
+
+    def places(self, maps: Mapping[str, dict[str, EntityMap]]) -> dict[tuple[str, str, str], str]:
+        """Return where each field of each connection is declared."""
+        found: dict[tuple[str, str, str], str] = {}
+        for connection, by_entity in maps.items():
+            document = self.documents[self.mapping_of[connection]]
+            for entity, entity_map in by_entity.items():
+                for name in entity_map.fields:
+                    file, line, _ = document.problem((entity, "fields", name), "")
+                    found[connection, entity, name] = f"{file}:{line}"
+        return found
 
     def mapping(self, stem: str) -> tuple[Document | None, str]:
         """Read a mapping file once; return it with its system (empty: unusable)."""

@@ -198,6 +198,14 @@ def newest(
     return [ListPlace(row.created_at, row.id) for row in rows]
 
 
+def newest_records(tx: Tx, connection: str, entity: str, limit: int) -> list[str]:
+    """Return the ids of a connection's live records of an entity, the last met first."""
+    known = select(side.c.remote_id).where(
+        side.c.connection == connection, side.c.entity == entity, side.c.tombstone.is_(False)
+    )
+    return list(tx.execute(known.order_by(side.c.id.desc()).limit(limit)).scalars())
+
+
 def place(tx: Tx, link_id: str) -> ListPlace | None:
     """Return the place of a link; None when there is none of this id."""
     row = tx.execute(select(link.c.created_at).where(link.c.id == link_id)).first()

@@ -47,9 +47,10 @@ ALLOWED: dict[str, set[str]] = {
     | {"procedures", "observability", "runs"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
+    "workbench": {"core", "engine", "errors"},
     "operations": GROUND
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
-    | {"preview", "wiring"},
+    | {"foreign_json", "preview", "workbench", "wiring"},
     "web": GROUND
     | {
         "foreign_json",
@@ -74,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": GROUND
     | {"core", "config", "connectors", "home", "observability", "queue", "runs", "preview"}
     | {"operations", "sandbox", "simulate", "supervisor", "verify", "wiring", "clock_loop"}
-    | {"receiver_loop"},
+    | {"receiver_loop", "workbench"},
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }

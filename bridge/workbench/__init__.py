@@ -1,0 +1,1 @@
+"""The mapping workbench: what mappings make of records, before and while they are in force."""

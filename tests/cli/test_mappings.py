@@ -1,0 +1,69 @@
+"""`bridge mappings preview`, as it is typed."""
+
+import json
+
+import pytest
+
+from tests.cli.test_operator import Home
+
+
+@pytest.fixture
+def home(run, tmp_path):
+    made = Home(run, tmp_path)
+    yield made
+    made.ledger.close()
+
+
+def a_record(tmp_path, **values):
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(values))
+    return str(path)
+
+
+def test_a_record_from_a_file_is_shown_with_its_reading_and_the_line_that_says_so(home, tmp_path):
+    record = a_record(tmp_path, id="tkt_1", status="in_progress", tags=["A", "#b"])
+    shown = home("mappings", "preview", record, "--connection", "helpdesk")
+    (line,) = [line for line in shown.splitlines() if line.startswith("status") and "in_p" in line]
+    assert line.split()[:3] == ["status", "open", "in_progress"]
+    assert "mappings/switch.yaml:" in line
+    assert "product would be sent" in shown
+
+
+def test_what_has_no_reading_is_named_with_what_to_do(home, tmp_path):
+    record = a_record(tmp_path, id="tkt_1", status="archived")
+    (row,) = home.json("mappings", "preview", record, "--connection", "helpdesk")
+    (status,) = [each for each in row["readings"] if each["field"] == "status"]
+    assert status["why"].endswith("add it to the table `read` of status")
+    assert status["code"] == "BRG-READ-VALUE"
+    assert not [each for each in row["writings"]["product"] if each["field"] == "status"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        ("[1]", ("--connection", "helpdesk"), "must hold one record"),
+        ("{", ("--connection", "helpdesk"), "is no JSON"),
+        ("{}", ("--connection", "nowhere"), "no connection nowhere; allowed: "),
+        ("{}", ("--connection", "helpdesk", "--entity", "thing"), "has no thing; allowed: ticket"),
+        ("{}", (), "--connection whose record it is"),
+        ("{}", ("--ref", "helpdesk:1"), "give one of"),
+    ],
+)
+def test_what_cannot_be_tried_is_said(home, tmp_path, text, arguments, said):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    code = 1 if said in ("must hold one record", "is no JSON") else 2
+    assert said in home("mappings", "preview", str(path), *arguments, code=code)
+
+
+@pytest.mark.parametrize("ref", ["helpdesk", "helpdesk:", "nowhere:1"])
+def test_a_ref_that_names_no_record_is_wrong_usage(home, ref):
+    home("mappings", "preview", "--ref", ref, code=2)
+
+
+def test_vendor_text_in_a_preview_is_shown_and_not_obeyed(home, tmp_path):
+    record = a_record(tmp_path, id="tkt_1", subject="\x1b[31mred\u202e [bold]x[/bold]")
+    shown = home("mappings", "preview", record, "--connection", "helpdesk")
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "[bold]x[/bold]" in shown

@@ -7,8 +7,10 @@ A mutant is a file `tests/mutants/NAME.diff`: first lines of the form
     Seeds: 200
 
 then a patch. Each is applied to a copy of the tree. It must apply; every module must still import;
-the named tests must pass without the patch and at least one must *fail* with it, or, with `Seeds`,
-the simulation must find a broken promise within so many seeds. Anything else fails this script.
+one of the named tests must *fail* with it, and must pass without it, or, with `Seeds`, the
+simulation must find a broken promise within so many seeds. Anything else fails this script.
+
+The test that noticed a mutant is kept in `var/mutants`, and is the first that is run the next time.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+REMEMBERED = ROOT / "var" / "mutants"
+"""Where pytest keeps, for each mutant, which tests failed."""
 PARTS = (
     "bridge",
     "jobs",
@@ -71,6 +75,18 @@ class Mutant:
     @property
     def name(self) -> str:
         return self.path.stem
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """A test that failed, or seeds that broke a promise."""
+
+    test: str
+    """As pytest names it on its command line; empty: seeds."""
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.how}" if self.test else self.how
 
 
 class Broken(Exception):
@@ -123,33 +139,51 @@ def run(command: list[str], tree: Path) -> subprocess.CompletedProcess[str]:
         raise Broken(f"it took longer than {LONGEST} s: {' '.join(command)[:200]}") from None
 
 
-def outcomes(tree: Path, tests: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Run tests; give those that failed and those that could not even run, with the reason."""
+def outcomes(
+    tree: Path, tests: Sequence[str], *, remembered: str = ""
+) -> tuple[list[Noticed], list[str]]:
+    """Run tests up to the first that fails; give that, and those that could not even run.
+
+    `remembered`: under this name, what failed the last time comes first. Else all are run.
+    """
     report = tree / "report.xml"
-    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", f"--junitxml={report}"]
+    options = ["-q", "-p", "no:xdist", "-o", "junit_family=xunit1", f"--junitxml={report}"]
+    if remembered:
+        options += ["-x", "--failed-first", "-o", f"cache_dir={REMEMBERED / remembered}"]
+    else:
+        options += ["-p", "no:cacheprovider"]
     done = run([sys.executable, "-m", "pytest", *options, *tests], tree)
     if not report.exists() or done.returncode not in {0, 1, 2}:
         raise Broken(f"the tests did not run: {(done.stdout + done.stderr)[-600:]}")
     failed, unable = [], []
     for case in ET.parse(report).iter("testcase"):
-        name = f"{case.get('classname', '')}.{case.get('name', '')}".strip(".")
         for failure in case.iter("failure"):
             message = failure.get("message") or ""
-            (unable if message.startswith(IMPORT_ERRORS) else failed).append(
-                f"{name}: {message.splitlines()[0][:100]}"
-            )
-        unable += [f"{name}: {(error.get('message') or '')[:100]}" for error in case.iter("error")]
+            noticed = Noticed(node_id(case), message.splitlines()[0][:100] if message else "")
+            if message.startswith(IMPORT_ERRORS):
+                unable.append(str(noticed))
+            else:
+                failed.append(noticed)
+        errors = [error.get("message") or "" for error in case.iter("error")]
+        unable += [f"{node_id(case)}: {message[:100]}" for message in errors]
     if done.returncode and not failed and not unable:
         raise Broken(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
     return failed, unable
 
 
-def simulated(tree: Path, seeds: int) -> list[str]:
+def node_id(case: ET.Element) -> str:
+    """Give what pytest's command line calls a test of its report."""
+    file, name = case.get("file", ""), case.get("name", "")
+    within = case.get("classname", "").removeprefix(file.removesuffix(".py").replace("/", "."))
+    return "::".join([file, *filter(None, within.split(".")), name])
+
+
+def simulated(tree: Path, seeds: int) -> list[Noticed]:
     """Play seeds until one breaks a promise; give it."""
     done = run([sys.executable, "-c", SIMULATE, str(seeds)], tree)
     if done.returncode not in {0, 1}:
         raise Broken(f"the simulation did not run: {(done.stdout + done.stderr)[-600:]}")
-    return [done.stdout.strip()] if done.returncode else []
+    return [Noticed("", done.stdout.strip())] if done.returncode else []
 
 
 def imports(tree: Path) -> None:
@@ -159,8 +193,8 @@ def imports(tree: Path) -> None:
         raise Broken(f"it cannot be imported: {done.stderr.strip().splitlines()[-1]}")
 
 
-def kill(mutant: Mutant, folder: Path) -> list[str]:
-    """Apply a mutant to a copy and give the names of the tests that fail. Raises Broken."""
+def kill(mutant: Mutant, folder: Path) -> Noticed:
+    """Apply a mutant to a copy and give the test that fails. Raises Broken."""
     tree = folder / mutant.name
     copy(tree)
     # Outside of any repository, so that the patch is read against the folder itself.
@@ -176,7 +210,10 @@ def kill(mutant: Mutant, folder: Path) -> list[str]:
     if applied.returncode:
         raise Broken(f"it does not apply any more: {applied.stderr.strip()}")
     imports(tree)
-    failed, unable = outcomes(tree, mutant.tests) if mutant.tests else ([], [])
+    failed: list[Noticed] = []
+    unable: list[str] = []
+    if mutant.tests:
+        failed, unable = outcomes(tree, mutant.tests, remembered=mutant.name)
     if not failed and not unable and mutant.seeds:
         failed = simulated(tree, mutant.seeds)
     if unable:
@@ -184,17 +221,18 @@ def kill(mutant: Mutant, folder: Path) -> list[str]:
     if not failed:
         seeds = f"{mutant.seeds} seeds" if mutant.seeds else ""
         raise Broken(f"no test notices: {' '.join([*mutant.tests, seeds])}")
-    return failed
+    return failed[0]
 
 
-def healthy(mutants: list[Mutant], folder: Path) -> Iterator[str]:
-    """Give what is wrong without any mutant: a test that fails anyway notices nothing."""
+def fail_anyway(killers: Sequence[Noticed], seeds: int, folder: Path) -> list[str]:
+    """Give what fails without any mutant, too: that has noticed nothing."""
     tree = folder / "healthy"
     copy(tree)
-    tests = tuple(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+    tests = sorted({killer.test for killer in killers if killer.test})
     failed, unable = outcomes(tree, tests) if tests else ([], [])
-    yield from [*failed, *unable]
-    yield from simulated(tree, max(mutant.seeds for mutant in mutants))
+    if any(not killer.test for killer in killers):
+        failed += simulated(tree, seeds)
+    return [*map(str, failed), *unable]
 
 
 def main(names: list[str]) -> int:
@@ -204,30 +242,31 @@ def main(names: list[str]) -> int:
     if not paths:
         print("no such mutant" if names else "there are no mutants")
         return 1
-    bad = 0
+    killers: list[Noticed] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as made:
         folder = Path(made)
         try:
             mutants = [read(path) for path in paths]
-            sick = list(healthy(mutants, folder))
         except Broken as error:
             print(f"cannot start: {error}")
-            return 1
-        if sick:
-            print("these fail without any mutant:", *sick, sep="\n  ")
             return 1
         for mutant in mutants:
             began = time.monotonic()
             try:
-                by = kill(mutant, folder)[0]
-                said = f"killed   {mutant.name} (removes {mutant.removes}) by {by}"
+                killers.append(kill(mutant, folder))
+                said = f"killed   {mutant.name} (removes {mutant.removes}) by {killers[-1]}"
             except Broken as error:
-                bad += 1
                 said = f"SURVIVES {mutant.name} (removes {mutant.removes}): {error}"
             print(f"{said} ({time.monotonic() - began:.0f} s)", flush=True)
             shutil.rmtree(folder / mutant.name, ignore_errors=True)
-    print(f"{len(paths) - bad} of {len(paths)} mutants killed")
-    return 1 if bad else 0
+        try:
+            sick = fail_anyway(killers, max(mutant.seeds for mutant in mutants), folder)
+        except Broken as error:
+            sick = [str(error)]
+    print(f"{len(killers)} of {len(paths)} mutants killed")
+    if sick:
+        print("but these fail without any mutant, too:", *sick, sep="\n  ")
+    return 1 if sick or len(killers) < len(paths) else 0
 
 
 if __name__ == "__main__":

@@ -44,10 +44,29 @@ def patch(tmp_path, old: str, new: str, tests: str = TESTS) -> Path:
 def test_a_mutant_that_a_test_notices_is_killed_and_the_test_is_named(script, tmp_path):
     mutant = script.read(patch(tmp_path, "0o077", "0o000"))
     (tmp_path / "work").mkdir()
-    failed = script.kill(mutant, tmp_path / "work")
-    assert re.search(
-        r"test_home\.test_what_was_there_before_is_made_readable_by_its_owner_only", failed[0]
-    )
+    killer = script.kill(mutant, tmp_path / "work")
+    name = "test_what_was_there_before_is_made_readable_by_its_owner_only"
+    assert killer.test.startswith(f"{TESTS}::{name}")
+    assert script.fail_anyway([killer], 0, tmp_path / "work") == []
+
+
+def test_a_test_that_fails_without_the_mutant_has_noticed_nothing(script, tmp_path):
+    killer = script.Noticed(f"{TESTS}::test_the_order_of_places", "it failed")
+    fails = "tests/mutants/test_x.py"
+    copy = script.copy
+
+    def with_a_failing_test(tree):
+        copy(tree)
+        (tree / fails).write_text("class TestIt:\n    def test_no(self):\n        assert False\n")
+
+    script.copy = with_a_failing_test
+    try:
+        failing = script.Noticed(f"{fails}::TestIt::test_no", "it failed")
+        assert script.fail_anyway([killer, failing], 0, tmp_path) == [
+            f"{failing.test}: assert False"
+        ]
+    finally:
+        script.copy = copy
 
 
 @pytest.mark.parametrize(

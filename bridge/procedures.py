@@ -8,7 +8,7 @@ from bridge.flow import people, target_survey
 from bridge.flow.create import create
 from bridge.flow.delete import remove
 from bridge.flow.deliver import deliver, mirror
-from bridge.ledger import probes
+from bridge.ledger import news
 from bridge.ledger.database import Tx
 from bridge.runs import account_metrics, adoption, backfill, listing_walk, reconcile, undo
 
@@ -18,11 +18,12 @@ def catch_up(tx: Tx, context: Context) -> bool:
 
     False, and nothing is taken in, when other files than the context's are in force by now.
     """
-    if adoption.is_outdated(tx, context):
+    known = news.look(tx)
+    if adoption.is_older(context, known.files):
         return False
-    known = probes.by_connection(tx)
-    context.probes.update({name: known.get(name, {}) for name in context.connections})
-    people.refresh(tx, context)
+    findings = {name: dict(known.findings.get(name, {})) for name in context.connections}
+    context.probes.update(findings)
+    people.refresh(tx, context, known.people)
     return True
 
 

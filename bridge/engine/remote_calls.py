@@ -163,6 +163,8 @@ class RemoteCalls:
         """Send what the budgets allow, but for what may not be called any more."""
         now = self.context.clock.now()
         for connection, line in self.lines.items():
+            if not line:
+                continue
             going: list[RemoteRequest] = []
             for request in line:
                 if not_sent := self._too_late(request, now):

@@ -23,6 +23,7 @@ from bridge.core.model.values import Marker, Ref
 from bridge.engine.context import Context
 from bridge.ledger import directory, hints
 from bridge.ledger.database import Tx
+from bridge.ledger.directory import PeopleRevision
 
 MET: Final = "met"
 """In the payload of work: somebody on the record has become known since it was read."""
@@ -66,9 +67,11 @@ def _address(who: Person) -> str:
     return address if isinstance(address, str) else ""
 
 
-def refresh(tx: Tx, context: Context) -> None:
-    """Take in whom other workers have learned of, and read the tickets again that show them."""
-    revision = directory.revision(tx)
+def refresh(tx: Tx, context: Context, revision: PeopleRevision) -> None:
+    """Take in whom other workers have learned of, and read the tickets again that show them.
+
+    `revision`: the ledger's present one.
+    """
     unsure = any(table.unstored for table in context.directory.values())
     if context.taken_in.get("people") == revision and not unsure:
         return

@@ -35,7 +35,7 @@ def newest(tx: Tx) -> ConfigurationRow | None:
 
 def newest_revision(tx: Tx) -> str:
     """Return the revision in force; empty when there is none."""
-    return tx.execute(_NEWEST_REVISION).scalar() or ""
+    return tx.execute(NEWEST_REVISION).scalar() or ""
 
 
 def lock(tx: Tx) -> None:
@@ -61,4 +61,4 @@ def disputed_links(tx: Tx) -> list[str]:
 
 
 _NEWEST = select(configuration).order_by(configuration.c.id.desc()).limit(1)
-_NEWEST_REVISION = select(configuration.c.revision).order_by(configuration.c.id.desc()).limit(1)
+NEWEST_REVISION = select(configuration.c.revision).order_by(configuration.c.id.desc()).limit(1)

@@ -73,7 +73,8 @@ class Ledger:
         # A ledger in memory is one connection, which its threads can only use in turn.
         self._turn: AbstractContextManager[object] = nullcontext()
         self.shown = _shown(self.url)
-        if self.url.get_backend_name() == "sqlite":
+        self._is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self._is_sqlite:
             self.engine = _sqlite(self.url, scratch=scratch)
             if self.url.database in _IN_MEMORY:
                 self._turn = RLock()
@@ -85,29 +86,33 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Open a writing transaction: committed when the block ends, rolled back if it raises."""
-        with self._write_lock(), self._connected() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection = connection.execution_options(ledger_begin="BEGIN IMMEDIATE")  # noqa: PLW2901
-            with connection.begin():
-                yield connection
+        with self._write_lock(), self._connected() as connection, connection.begin():
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """Open a read-only transaction; on SQLite it neither waits for a writer nor blocks one."""
         with self._connected() as connection:
-            if self.engine.dialect.name != "sqlite":
+            if not self._is_sqlite:
                 connection = connection.execution_options(postgresql_readonly=True)  # noqa: PLW2901
             with connection.begin():
+                if self._is_sqlite:
+                    connection.exec_driver_sql("BEGIN")
                 yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Tx]:
         """Open a read-only transaction that sees one moment, however long it takes."""
+        if self._is_sqlite:  # its transactions are all like that
+            with self.read() as connection:
+                yield connection
+            return
         with self._connected() as connection:
-            if self.engine.dialect.name != "sqlite":  # SQLite's transactions are all like that
-                connection = connection.execution_options(  # noqa: PLW2901
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
+            connection = connection.execution_options(  # noqa: PLW2901
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
             with connection.begin():
                 yield connection
 
@@ -300,7 +305,8 @@ def _sqlite(url: URL, *, scratch: bool = False) -> sqlalchemy.Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(raw: Any, _record: Any) -> None:
-        # Python's driver begins transactions by itself; switched off, since `begin` below does it.
+        # Python's driver begins transactions by itself; switched off, since each says how it
+        # begins. No listener does that: with one, SQLAlchemy looks for more at each statement.
         raw.isolation_level = None
         for pragma in (
             f"busy_timeout={BUSY_SECONDS * 1000}",
@@ -310,10 +316,6 @@ def _sqlite(url: URL, *, scratch: bool = False) -> sqlalchemy.Engine:
             "temp_store=MEMORY",
         ):
             raw.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("ledger_begin", "BEGIN"))
 
     return engine
 

@@ -43,10 +43,15 @@ def learn(tx: Tx, connection: str, remote_id: str, email: str, name: str, now: d
     return tx.execute(upsert.returning(person.c.remote_id)).first() is not None
 
 
-_REVISION = select(func.count(), func.max(person.c.seen_at)).select_from(person)
+PeopleRevision = tuple[int, datetime | None]
+"""How many are known, and when the last of them was seen: it changes as somebody is learned."""
+
+COUNT = select(func.count()).select_from(person)
+NEWEST = select(func.max(person.c.seen_at))
+_REVISION = select(COUNT.scalar_subquery(), NEWEST.scalar_subquery())
 
 
-def revision(tx: Tx) -> tuple[int, datetime | None]:
+def revision(tx: Tx) -> PeopleRevision:
     """Return a value that changes whenever somebody is learned."""
     count, newest = tx.execute(_REVISION).one()
     return count, newest

@@ -300,7 +300,8 @@ def unpark(
         selected.append(_has(code))
     if link_id is not None:
         selected.append(work.c.link_id == link_id)
-    _unlearn(tx, selected)
+    if not _unlearn(tx, selected):
+        return 0
     concerned = select(work.c.link_id).where(*selected, work.c.link_id.is_not(None))
     tx.execute(
         update(side).where(side.c.in_vain > 0, side.c.link_id.in_(concerned)).values(in_vain=0)
@@ -360,8 +361,10 @@ def told_of(tx: Tx, connection: str) -> set[str]:
     return {payload[LEARNED] for payload in payloads if payload and LEARNED in payload}
 
 
-def _unlearn(tx: Tx, selected: Iterable[ColumnElement[bool]]) -> None:
-    """Forget what the refusals of these rows have taught."""
-    for row in tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all():
+def _unlearn(tx: Tx, selected: Iterable[ColumnElement[bool]]) -> int:
+    """Forget what the refusals of these rows have taught; return how many rows these are."""
+    rows = tx.execute(select(work.c.connection, work.c.payload).where(*selected)).all()
+    for row in rows:
         if row.payload and LEARNED in row.payload:
             probes.take_back(tx, row.connection, row.payload[LEARNED])
+    return len(rows)

@@ -64,10 +64,12 @@ def compare(tx: Tx, context: Context, known: KnownRecords) -> list[Configuration
 
 def is_outdated(tx: Tx, context: Context) -> bool:
     """Return whether other files are in force than the context's."""
-    return bool(context.revision) and configurations.newest_revision(tx) not in (
-        "",
-        context.revision,
-    )
+    return bool(context.revision) and is_older(context, configurations.newest_revision(tx))
+
+
+def is_older(context: Context, in_force: str) -> bool:
+    """Return whether a revision in force (empty: there is none) is another than the context's."""
+    return bool(context.revision) and in_force not in ("", context.revision)
 
 
 def rename(tx: Tx, context: Context, actor: str, part: str, old: str, new: str) -> None:

@@ -96,11 +96,10 @@ def start(
         return None
     if not report:  # a limit of an import holds back that one only
         run_writes.release_leftovers(tx, run_id, parking.CREATION_BUDGET, now)
-    watermark = _watermark(tx, connection, entity)
-    request = ReconcileRequest(
-        str(run_id), kind, report, accept, first=_never_listed(tx, connection, entity)
-    )
-    progress = ListingProgress(cursor=watermark if kind == "poll" else None)
+    watermark = run_records.watermark(tx, connection, entity)
+    request = ReconcileRequest(str(run_id), kind, report, accept, first=watermark is None)
+    goes_on = kind == "poll" and not _is_refused(tx, connection, entity)
+    progress = ListingProgress(cursor=watermark if goes_on else None)
     work.enqueue(
         tx,
         kind="reconcile",
@@ -115,19 +114,10 @@ def start(
     return run_id
 
 
-def _watermark(tx: Tx, connection: str, entity: str) -> Any:
-    """Return the cursor from which a poll goes on; None: from the beginning.
-
-    Also when the vendor takes the old one no more, or so it seems.
-    """
+def _is_refused(tx: Tx, connection: str, entity: str) -> bool:
+    """Return whether the vendor takes the watermark no more, or so it seems: then all is listed."""
     failing = failing_runs.of(tx, "poll", connection, entity)
-    if failing is not None and failing.saw_nothing and failing.ended >= FORGET_WATERMARK_AFTER:
-        return None
-    return run_records.watermark(tx, connection, entity)
-
-
-def _never_listed(tx: Tx, connection: str, entity: str) -> bool:
-    return run_records.watermark(tx, connection, entity) is None
+    return failing is not None and failing.saw_nothing and failing.ended >= FORGET_WATERMARK_AFTER
 
 
 def start_all(

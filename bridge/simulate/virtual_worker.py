@@ -21,7 +21,7 @@ from bridge.engine.outcomes import apply_outcome
 from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch, connection_states
 from bridge.errors import LeaseLost, Unauthorised
 from bridge.ledger import connection_health
-from bridge.ledger.database import Ledger, savepoint
+from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.simulate.crash_points import place_of
 from bridge.simulate.vendor_line import KEY_REFUSED, Died
@@ -136,7 +136,7 @@ class StepWorker:
             batch = claim_batch(
                 tx, scene.context, self.name, now, ONE, self._claims, until=self._until
             )
-        self._claimed = batch.taken
+        self._claimed, self.gate.states = batch.taken, batch.states
         self._begin()
 
     def _begin(self) -> None:
@@ -148,7 +148,6 @@ class StepWorker:
         if self._until is not None and scene.clock.now() >= self._until:
             self._begin()
             return
-        self._look()
         task = Task(claimed.row, self.name, scene.context.fresh_id())
         procedure = PROCEDURES.begin(scene.context, task)
         self.running = RunningProcedure(task, procedure, claimed.lane, claimed.probe)
@@ -186,7 +185,9 @@ class StepWorker:
         self.gate.ended(running)
         self._tell()
         self._let_go()
-        self._begin()
+        if self._claimed:
+            self._look()
+            self._begin()
 
     def _tell(self) -> None:
         """Record what the calls were answered; of refusals, that is the probe's alone."""
@@ -224,7 +225,7 @@ class StepWorker:
 
     def _do(self, running: RunningProcedure, effect: Effect) -> Any:
         if isinstance(effect, LedgerEffect):
-            with self.scene.ledger.transaction() as tx, savepoint(tx):
+            with self.scene.ledger.transaction() as tx:
                 return effect.carry_out(tx, self.scene.clock.now())
         if isinstance(effect, Grant):
             self.granted = effect.connection

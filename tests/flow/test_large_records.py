@@ -10,7 +10,7 @@ from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.model import limits
 from bridge.engine.effects import look
 from bridge.flow import people
-from bridge.ledger import drift_findings, run_records, timeline
+from bridge.ledger import directory, drift_findings, run_records, timeline
 from bridge.procedures import PROCEDURES
 from bridge.runs import comparison, reconcile
 from bridge.runs.comparison import queue_observes
@@ -186,5 +186,5 @@ def test_a_crowd_of_new_people_is_learned_a_part_at_a_time(world):
         with world.ledger.transaction() as tx:
             people.learn(tx, context, "L", crowd, context.clock.now())
         with world.ledger.transaction() as tx:
-            people.refresh(tx, context)
+            people.refresh(tx, context, directory.revision(tx))
         assert len(table.learned) == known

@@ -73,9 +73,9 @@ def make_home(
     """Write a configuration of two accounts that are never polled: all that comes is webhooks."""
     (folder / "config").mkdir(parents=True)
     (folder / "mappings").mkdir()
-    (folder / "mappings" / "switch.yaml").write_text(
-        (shipped_folder("mappings") / "switch.yaml").read_text()
-    )
+    for name in ("fields.yaml", "switch.yaml"):
+        shipped = (shipped_folder("mappings") / name).read_text()
+        (folder / "mappings" / name).write_text(shipped)
     (folder / "mappings" / "syncs.yaml").write_text(
         SYNCS + (f"  match: {match}\n" if match else "")
     )

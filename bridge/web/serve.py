@@ -9,8 +9,11 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -42,6 +45,7 @@ SPARE_FILES: Final = 256
 """Open files that are left to the rest of a server process: the ledger, Redis, modules."""
 KILL_AFTER_SECONDS: Final = 4
 """The time that a worker has to end its requests; process managers kill after about five."""
+PARENT_CHECK_SECONDS: Final = 0.25
 HEADER_TIMEOUT_MS: Final = 5_000
 """The time in which a request's headers have to arrive; a silent connection is closed then."""
 HEADER_BYTES: Final = 16 * 1024
@@ -54,6 +58,7 @@ def application() -> Gateway:
     from bridge.operations import desk, doctor  # noqa: PLC0415
     from bridge.web.app import create_app  # noqa: PLC0415
 
+    _end_with_parent()
     bridge = wiring.current()
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
     wiring.configure_logging("web", bridge.config)
@@ -111,6 +116,23 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """End this server process when the one that began it has ended, even by kill -9.
+
+    It would keep the port, and whoever starts the receiver again could not have it.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_CHECK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(2 * KILL_AFTER_SECONDS)
+        os._exit(1)  # it does not end by itself
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def serve(

@@ -103,6 +103,22 @@ def test_the_receiver_tells_of_its_stop_as_well_and_counts_as_running_no_longer(
 
 
 @pytest.mark.processes
+def test_a_receiver_whose_first_process_is_killed_leaves_the_port_to_the_next(ledger, tmp_path):
+    port = free_port()
+    command = [sys.executable, "-m", "bridge", "--home", str(tmp_path), "web", "--port", str(port)]
+    first = subprocess.Popen(command, env=os.environ | KEYS | NOWHERE, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: answers(port))
+    finally:
+        first.kill()
+        first.wait()
+    wait_for(lambda: not answers(port))
+    with started(tmp_path, "web", "--port", str(port)) as told:
+        wait_for(lambda: told() and answers(port))
+    assert running(ledger) == []
+
+
+@pytest.mark.processes
 def test_the_clock_tells_what_is_done_and_what_is_wrong(ledger, tmp_path):
     with started(tmp_path, "clock") as told:
         wait_for(lambda: {"run begun", "trouble"} <= {kind(row) for row in told()})

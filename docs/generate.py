@@ -21,6 +21,8 @@ from bench import table
 from bridge.cli import COMMANDS
 from bridge.cli import main as group
 from bridge.connectors import CONNECTORS, connector_class
+from bridge.core.mapping.transform_forms import FORMS
+from bridge.core.mapping.transforms import AGENT
 from bridge.core.model.capabilities import Door, EntityCapabilities, Writable
 from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.outcome_meanings import MEANINGS
@@ -145,6 +147,18 @@ def fields() -> str:
     return "\n".join(rows) + "\n"
 
 
+def transforms() -> str:
+    """Return what a mapping may name under `as`."""
+    rows = ["| name | for | may be given | does |", "| --- | --- | --- | --- |"]
+    for name, form in FORMS.items():
+        kinds = ", ".join(form.kinds)
+        rows.append(f"| `{name}` | {kinds} | {form.given} | {form.does} |")
+        if name == "tags":
+            given = '`{groups: "role:"}`: what begins so is a group, never a person'
+            rows.append(f"| `{AGENT}` | agent | {given} | looked up in `agents.yaml` |")
+    return "\n".join(rows) + "\n"
+
+
 def options() -> str:
     """Return what only one system's connections may be told."""
     rows = ["| system | option | meaning |", "| --- | --- | --- |"]
@@ -261,6 +275,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": command_list,
     "capabilities": capabilities,
     "fields": fields,
+    "transforms": transforms,
     "outcomes": outcomes,
     "options": options,
     "deployments": deployments,

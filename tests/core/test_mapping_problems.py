@@ -9,6 +9,7 @@ from tests.core.test_mapping import NOBODY, STATUS, wrong
 KEYS = ", ".join(FIELD_KEYS)
 STATUSES = "new, open, pending, on_hold, resolved, closed, null"
 SHAPES = "first-non-empty, template, first-line, cut"
+TEXTS = f"text, folded, html, markdown, prefix, suffix, quiet-mentions, {SHAPES}"
 
 
 @pytest.mark.parametrize(
@@ -100,17 +101,22 @@ SHAPES = "first-non-empty, template, first-line, cut"
         (
             "subject",
             {"path": "a", "as": "agent"},
-            [("as", f"agent does not work on subject; allowed text, {SHAPES}")],
+            [("as", f"agent does not work on subject; allowed {TEXTS}")],
         ),
         (
             "subject",
             {"path": "a", "as": "os.system"},
-            [("as", f"os.system is no transform for subject; allowed text, {SHAPES}")],
+            [("as", f"os.system is no transform for subject; allowed {TEXTS}")],
         ),
         (
             "subject",
             {"path": "a", "as": {"cut": 0}},
-            [("as", "cut is given 0; allowed a number of characters above 0")],
+            [
+                (
+                    "as",
+                    "cut is given 0; allowed a number of characters above 0, or {at: 120, mark: …}",
+                )
+            ],
         ),
         (
             "subject",

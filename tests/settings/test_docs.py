@@ -20,7 +20,8 @@ from bridge.config.sync_policies import WORDS
 from bridge.config.yaml_reader import parse
 from bridge.core.mapping.field_declaration import FIELD_KEYS
 from bridge.core.mapping.read_helpers import HELPERS
-from bridge.core.mapping.transforms import AGENT, TRANSFORMS
+from bridge.core.mapping.transform_forms import FORMS
+from bridge.core.mapping.transforms import AGENT
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -39,7 +40,7 @@ def tables(name):
     ("document", "expected"),
     [
         ("mappings.md", set(FIELD_KEYS)),
-        ("mappings.md", {*TRANSFORMS, AGENT}),
+        ("mappings.md", {*FORMS, AGENT}),
         ("mappings.md", set(HELPERS)),
         ("mappings.md", set(WORDS)),
         ("mappings.md", keys(ExampleSchema)),

@@ -10,6 +10,7 @@ from tests.settings.builders import LISTING, SYNCS, Listing, loaded, problems
 
 TAGGED = LISTING + '    tags: {read: labels, as: {tags: {prefix: "a:", min_salience: 0.5}}}\n'
 ROW = {"labels": [{"name": "One", "salience": 0.9}, {"name": "two", "salience": 0.4}]}
+OPTIONS = "prefix, min_salience, separator, under, table, allow, case"
 AT = "mappings/syncs.yaml:5: both.members.two.tags"
 
 
@@ -65,14 +66,14 @@ def test_other_connections_keep_theirs_and_the_revision_is_new(tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ("{}", [f"{AT}: is {{}}; allowed a mapping of prefix, min_salience"]),
-        ("scope", [f"{AT}: is 'scope'; allowed a mapping of prefix, min_salience"]),
+        ("{}", [f"{AT}: is {{}}; allowed a mapping of {OPTIONS}"]),
+        ("scope", [f"{AT}: is 'scope'; allowed a mapping of {OPTIONS}"]),
         (
             "{prefix: A}",
             [f"{AT}.prefix: is 'A'; allowed text in lower case, without # or space in front"],
         ),
         ("{min_salience: 2}", [f"{AT}.min_salience: is 2; allowed a number from 0 to 1"]),
-        ("{least: 2}", [f"{AT}.least: unknown key; allowed prefix, min_salience"]),
+        ("{least: 2}", [f"{AT}.least: unknown key; allowed {OPTIONS}"]),
     ],
 )
 def test_bad_options_of_a_member_have_their_line(tmp_path, options, expected):

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.core.mapping.agent_table import AgentTable, agent_transform
-from bridge.core.mapping.read_helpers import HELPERS, Helper, places
-from bridge.core.mapping.tag_options import tag_problems, tags_with_options
+from bridge.core.mapping.read_helpers import HELPERS, Helper, is_marked_cut, places
+from bridge.core.mapping.transform_forms import FORMS, BadArgument, chained
 from bridge.core.mapping.transforms import AGENT, BY_KIND, TRANSFORMS, Transform
 from bridge.core.mapping.value_tables import Problem
 from bridge.core.model.entities import Field
 from bridge.core.model.values import shown
+
+MAX_STEPS = 8
+"""Transforms of one text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,12 @@ class _ChainBuilder:
     several: bool
     combine: Callable[[Any], Any] | None = None
     helpers: list[Callable[[Any], Any]] = field(default_factory=list)
-    transform: Transform | None = None
+    steps: list[Transform] = field(default_factory=list)
+    """The named transforms: of text there may be several."""
 
     def chain(self) -> Chain:
         """Return the chain, with the usual transform of the field's kind where none is named."""
-        transform = self.transform
+        transform = chained(self.steps) if self.steps else None
         if transform is None and not self.tabled and self.for_field.kind in BY_KIND:
             usual = BY_KIND[self.for_field.kind]
             transform = agent_transform(self.agents) if usual == AGENT else TRANSFORMS[usual]
@@ -71,9 +75,11 @@ class _ChainBuilder:
     def add(self, step: Any, *, first: bool) -> str:
         """Take one step in and return what is wrong with it; empty if it fits."""
         name, argument = _named(step)
-        if self.transform is not None:
-            return f"{self.transform.name} must be the last of the list"
         helper = HELPERS.get(name)
+        if self.steps and (helper is not None or self.for_field.kind != "text"):
+            return f"{self.steps[-1].name} must be the last of the list"
+        if len(self.steps) == MAX_STEPS:
+            return f"is one of more than {MAX_STEPS}; allowed at most so many"
         return (
             self._add_transform(name, argument)
             if helper is None
@@ -82,7 +88,9 @@ class _ChainBuilder:
 
     def _add_transform(self, name: str, argument: Any) -> str:
         """Take a transform in, as `add` does."""
-        self.transform, why = _transform(name, argument, self.for_field, self.agents)
+        made, why = _transform(name, argument, self.for_field, self.agents)
+        if made is not None:
+            self.steps.append(made)
         if why or not self.tabled:
             return why
         return f"a value table and {name} exclude each other; leave one of the two out"
@@ -118,9 +126,9 @@ def _why_unfit(helper: Helper, argument: Any) -> str:
         return "" if argument is None else f"{helper.name} takes no argument"
     of_type = isinstance(argument, helper.argument) and not isinstance(argument, bool)
     if helper.argument is int:
-        if of_type and argument > 0:
+        if (of_type and argument > 0) or is_marked_cut(argument):
             return ""
-        allowed = "a number of characters above 0"
+        allowed = "a number of characters above 0, or {at: 120, mark: …}"
     else:
         if of_type and argument:
             return _why_no_template(helper, argument)
@@ -145,16 +153,16 @@ def _transform(
     """Return the named transform, or None and why the field cannot have it."""
     if name == AGENT:
         return _agent_with_groups(argument, field, agents)
-    if name not in TRANSFORMS:
+    form = FORMS.get(name)
+    if form is None:
         return None, f"{name} is no transform for {field.name}; allowed {_allowed(field)}"
-    if field.kind not in TRANSFORMS[name].kinds:
+    if field.kind not in form.kinds:
         return None, f"{name} does not work on {field.name}; allowed {_allowed(field)}"
-    if argument is None:
-        return TRANSFORMS[name], ""
-    if field.kind != "set":
-        return None, f"{name} takes no argument"
-    problems = [f"{'.'.join((name, *where))} {what}" for where, what in tag_problems(argument)]
-    return (None, "; ".join(problems)) if problems else (tags_with_options(argument), "")
+    try:
+        return form.make(argument), ""
+    except BadArgument as error:
+        # What is wrong with one key of what is given begins with a dot.
+        return None, name + f" {error}".replace(" .", ".", 1)
 
 
 def _agent_with_groups(
@@ -189,5 +197,8 @@ def _groups(argument: Any) -> tuple[tuple[str, ...], str]:
 
 def _allowed(field: Field) -> str:
     """Return what a field may have under `as`, as a message lists it."""
-    own = [BY_KIND[field.kind]] if field.kind in BY_KIND else ["value tables under read and write"]
-    return ", ".join([*own, *([] if field.kind == "set" else HELPERS)])
+    own = [name for name, form in FORMS.items() if field.kind in form.kinds]
+    if field.kind == AGENT:
+        own = [AGENT]
+    usual = own or ["value tables under read and write"]
+    return ", ".join([*usual, *([] if field.kind == "set" else HELPERS)])

@@ -196,6 +196,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         parts.chain,
         not_carried=parts.not_carried,
         max_length=parts.max_length,
+        cut_mark=parts.cut_mark,
         unless_null=parts.unless_null,
     )
     compiled = FieldMap(
@@ -210,6 +211,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         on_create=parts.only_on in ("", "create"),
         on_update=parts.only_on in ("", "update"),
         parent=transform.name if transform is not None and field.kind == "parent" else "",
+        loses=transform.loses if transform is not None else None,
         stranger=transform.stranger if transform is not None and field.kind == "agent" else None,
     )
     return CompiledField(

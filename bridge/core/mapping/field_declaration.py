@@ -11,8 +11,10 @@ from typing import Any
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.as_chain import Chain, compile_chain
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
+from bridge.core.mapping.read_helpers import is_mark
 from bridge.core.mapping.transforms import AGENT
 from bridge.core.mapping.value_tables import (
+    NOT_TABLED,
     Problem,
     Table,
     Where,
@@ -20,6 +22,7 @@ from bridge.core.mapping.value_tables import (
     compile_table,
     fits,
     inverse,
+    typed_key,
 )
 from bridge.core.model.entities import Field
 from bridge.core.model.values import Canonical, shown
@@ -28,18 +31,21 @@ FIELD_KEYS = (
     "path",
     "read",
     "write",
+    "values",
     "as",
     "only_on",
     "not_carried",
     "unless_null",
     "default",
     "max_length",
+    "cut_mark",
 )
 """What `path`, `read` and `write` mean depends on what stands beside them and on their form:
 
 - `path`: a plain path, where the value is read and sent.
 - `read`: a value table beside `path`; else a path, an expression, or a list of them, only read.
 - `write`: a value table beside `path`; else the plain path to which the value is sent.
+- `values`: both tables in one, beside `path`: ours, and theirs; of several the first is sent.
 """
 
 
@@ -55,6 +61,7 @@ class FieldParts:
     chain: Chain
     default: Canonical
     max_length: int | None
+    cut_mark: str
     unless_null: bool
     only_on: str
 
@@ -94,6 +101,7 @@ class FieldDeclaration:
             ),
             default=self.default(),
             max_length=self.max_length(),
+            cut_mark=self.cut_mark(),
             unless_null=self.flag("unless_null"),
             only_on=self.only_on(),
         )
@@ -136,7 +144,7 @@ class FieldDeclaration:
             self.wrong(("write",), why)
         key = given if isinstance(given, str) else self.row.get("path")
         if key is None:
-            for name in ("only_on", "unless_null", "max_length", "not_carried"):
+            for name in ("only_on", "unless_null", "max_length", "cut_mark", "not_carried"):
                 if name in self.row:
                     what = "means nothing here: the field is only read; add path or write"
                     self.wrong((name,), what)
@@ -161,7 +169,10 @@ class FieldDeclaration:
         Where only one is given and the field goes both ways, the other is its inverse, if it has
         one.
         """
-        read_table, write_table = self.table("read"), self.table("write")
+        if "values" in self.row:
+            read_table, write_table = self.groups()
+        else:
+            read_table, write_table = self.table("read"), self.table("write")
         for value in not_carried:
             if write_table is not None and write_table.get(value)[0]:
                 what = "is declared as not carried as well; leave one of the two out"
@@ -175,6 +186,43 @@ class FieldDeclaration:
             read_table, problems = inverse(write_table, "write", "read")
             self.problems += problems
         return read_table, write_table
+
+    def groups(self) -> tuple[Table | None, Table | None]:
+        """Return both tables of `values`, where each of our values has one of theirs or several."""
+        given = self.row["values"]
+        if (
+            "path" not in self.row
+            or isinstance(self.row.get("read"), Mapping)
+            or (isinstance(self.row.get("write"), Mapping))
+        ):
+            self.wrong(("values",), "is both tables in one; allowed beside path, without the two")
+            return None, None
+        if not isinstance(given, Mapping) or not given:
+            self.wrong(("values",), "must be a table of ours: theirs, or ours: [theirs, …]")
+            return None, None
+        theirs = {ours: raws if isinstance(raws, list) else [raws] for ours, raws in given.items()}
+        rows = [(raw, ours) for ours, raws in theirs.items() for raw in raws]
+        read_table, write_table = Table(), Table()
+        for ours, raws in theirs.items():
+            if not raws:
+                self.wrong(("values", ours), "is an empty list; allowed one of theirs or more")
+        for raw, ours in rows:
+            why = self._why_no_row(raw, ours, read_table)
+            if why:
+                self.wrong(("values", ours), why)
+                continue
+            read_table.rows[typed_key(raw)] = ours
+            write_table.rows.setdefault(typed_key(ours), raw)
+        return read_table, write_table
+
+    def _why_no_row(self, raw: Any, ours: Any, so_far: Table) -> str:
+        """Return why one of our values cannot have this one of theirs; empty if it can."""
+        if not fits(self.field, ours) or self.field.kind in NOT_TABLED:
+            return self._is_none(ours)
+        if isinstance(raw, Mapping | list):
+            return f"is {shown(raw)}; allowed a single value"
+        known, other = so_far.get(raw)
+        return f"{shown(raw)} is {shown(other)} already" if known else ""
 
     def table(self, key: str) -> Table | None:
         """Return the value table under `read` or `write`; None if there is none."""
@@ -232,6 +280,19 @@ class FieldDeclaration:
             self.wrong(("max_length",), what)
             return None
         return given
+
+    def cut_mark(self) -> str:
+        """Return what shows that what is written was cut; empty: nothing does."""
+        given = self.row.get("cut_mark")
+        if "cut_mark" not in self.row:
+            return ""
+        length = self.row.get("max_length")
+        mark = given if isinstance(given, str) and is_mark(given) else ""
+        if not mark or not isinstance(length, int) or length <= len(mark):
+            what = "allowed a few characters such as …, beside a max_length with room for them"
+            self.wrong(("cut_mark",), f"is {shown(given)}; {what}")
+            return ""
+        return mark
 
     def only_on(self) -> str:
         """Return the only kind of call that carries the field; empty: both do."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.core.mapping.as_chain import Chain
 from bridge.core.mapping.paths import Path
+from bridge.core.mapping.read_helpers import cut
 from bridge.core.mapping.transforms import Transform
 from bridge.core.mapping.value_tables import Table
 from bridge.core.model.entities import Field
@@ -34,8 +35,8 @@ def make_extractor(field: Field, paths: Sequence[Path], chain: Chain) -> Extract
 
     def elements(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         raw = get(record)
-        if isinstance(raw, list) and pick is not None:
-            return pick(raw)
+        if pick is not None:
+            raw = pick(raw)
         if raw is None or isinstance(raw, list | Marker | Unreadable):
             return raw
         return Unreadable(f"{field.name} is {shown(raw)}, which is no list")
@@ -132,6 +133,7 @@ def make_writer(
     *,
     not_carried: tuple[Canonical, ...],
     max_length: int | None,
+    cut_mark: str,
     unless_null: bool,
 ) -> Write:
     """Return the function from our space to the system's."""
@@ -150,6 +152,8 @@ def make_writer(
         if value is None or transform is None:
             return value
         raw = transform.write(value)
-        return raw[:max_length] if max_length is not None and isinstance(raw, str) else raw
+        if max_length is None or not isinstance(raw, str):
+            return raw
+        return cut(raw, max_length, cut_mark) if cut_mark else raw[:max_length]
 
     return write

@@ -46,6 +46,8 @@ class FieldMap:
     Empty: no parent. On reading, `flow.readings.observation` puts our own id of the ticket in the
     raw value's place; on creating, `flow.parents.placed` does the reverse.
     """
+    loses: Callable[[Raw], str] | None = None
+    """Says in words what a raw value has that its reading has not; empty: nothing."""
     stranger: Callable[[Raw], bool] | None = None
     """Agents only: whether a raw value names a person whom the directory does not know."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_MARK_CHARS = 10
 Combine = Callable[[Sequence[Any]], Any]
 
 
@@ -63,8 +64,30 @@ def _first_line(_argument: None) -> Callable[[Any], Any]:
     return first_line
 
 
-def _cut(length: int) -> Callable[[Any], Any]:
-    return lambda raw: raw[:length].rstrip() if isinstance(raw, str) else raw
+def _cut(given: int | Mapping[str, Any]) -> Callable[[Any], Any]:
+    length, mark = (given, "") if isinstance(given, int) else (given["at"], given["mark"])
+    return lambda raw: cut(raw, length, mark) if isinstance(raw, str) else raw
+
+
+def is_mark(given: Any) -> bool:
+    """Return whether a text may show that something is missing: it is short."""
+    return isinstance(given, str) and 0 < len(given) <= MAX_MARK_CHARS and given.isprintable()
+
+
+def is_marked_cut(given: Any) -> bool:
+    """Return whether `cut` is given a number of characters and a mark that has room in them."""
+    if not isinstance(given, Mapping) or set(given) != {"at", "mark"}:
+        return False
+    length = given["at"]
+    is_count = isinstance(length, int) and not isinstance(length, bool)
+    return is_count and is_mark(given["mark"]) and length > len(given["mark"])
+
+
+def cut(text: str, length: int, mark: str) -> str:
+    """Return a text of at most so many characters; where something is missing, `mark` says so."""
+    if len(text) <= length:
+        return text.rstrip() if not mark else text
+    return text[: max(0, length - len(mark))].rstrip() + mark
 
 
 HELPERS: Mapping[str, Helper] = {
@@ -85,7 +108,12 @@ HELPERS: Mapping[str, Helper] = {
             True,
         ),
         Helper("first-line", None, _first_line, "the first line that is not blank"),
-        Helper("cut", int, _cut, "at most so many characters"),
+        Helper(
+            "cut",
+            int,
+            _cut,
+            "at most so many characters; `{at: 120, mark: …}` shows that something is missing",
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-"""One canonical form for numbers, dates, web addresses and free JSON; what has none is unreadable.
+"""One canonical form for numbers, web addresses and free JSON; what has none is unreadable.
 
 Each function takes any JSON value but null, never raises, and reads its own result as itself. The
 time taken is linear in the value, which is bounded.
@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 from bridge.core.model.limits import size_of, why_too_large
@@ -20,7 +20,7 @@ from bridge.core.model.values import NO_NUMBER, Canonical, Raw, Unreadable, show
 LARGEST_WHOLE: Final = 2**53
 """Beyond it JSON's readers do not agree on which number is meant."""
 MAX_URL_CHARS: Final = 2_000
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,400})?")
 _SCHEMES: Final = frozenset({"http", "https"})
 _UP_TO_PATH: Final = re.compile(r"[^/?#]*")
 _NOT_IN_HOST: Final = frozenset('[]:\\<>"^`{|}%')
@@ -38,14 +38,19 @@ def number_of(raw: Raw) -> Canonical | Unreadable:
     return int(raw) if raw == int(raw) else raw
 
 
-def date_of(raw: Raw) -> Canonical | Unreadable:
-    """Return a day of the calendar, as `2026-03-01`."""
-    if isinstance(raw, str) and _DATE.fullmatch(raw):
-        try:
-            return date.fromisoformat(raw).isoformat()
-        except ValueError:
-            pass
-    return Unreadable(f"{shown(raw)} is no date such as 2026-03-01")
+def number_of_text(raw: Raw, point: str) -> Canonical | Unreadable:
+    """Return the number that a text shows, with this sign before its fraction."""
+    text = raw.strip() if isinstance(raw, str) else ""
+    if not _NUMBER.fullmatch(text.replace(point, ".", 1)) or (point != "." and "." in text):
+        return Unreadable(f"{shown(raw)} is no text of a number such as 12{point}5")
+    text = text.replace(point, ".", 1)
+    return number_of(float(text) if "." in text else int(text))
+
+
+def text_of_number(value: Canonical, point: str) -> Raw:
+    """Return a number as text, with this sign before its fraction and never with an exponent."""
+    text = str(value) if isinstance(value, int) else f"{Decimal(repr(value)):f}"
+    return text.replace(".", point)
 
 
 def url_of(raw: Raw) -> Canonical | Unreadable:

@@ -11,11 +11,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from bridge.core.mapping.email_address import address_of
-from bridge.core.mapping.scalar_forms import date_of, json_of, json_value, number_of, url_of
+from bridge.core.mapping.scalar_forms import json_of, json_value, number_of, url_of
+from bridge.core.mapping.time_forms import day_of, moment_of
 from bridge.core.model.capabilities import JSON_KINDS, JsonKind
 from bridge.core.model.limits import MAX_ELEMENT_CHARS
 from bridge.core.model.outcome_codes import Code
@@ -33,8 +33,10 @@ class Transform:
     meaning: str
     stranger: Callable[[Raw], bool] = field(default=lambda _raw: False)
     """Agents only: the raw value names a person whom the directory does not know."""
-    elements: Callable[[list[Any]], list[Any]] | None = None
-    """Sets only: takes the plain elements out of a list as the system shows it."""
+    elements: Callable[[Any], Any] | None = None
+    """Sets only: takes the plain elements out of what the system shows; then it is only read."""
+    loses: Callable[[Raw], str] | None = None
+    """Says in words what a raw value has that its reading has not; empty: nothing."""
     edition: int = 1
     """Part of every revision that uses it: raised when the same input gives another output."""
     sends: tuple[JsonKind, ...] = ("text",)
@@ -62,20 +64,6 @@ def _written_email(address: Canonical) -> Raw | NotCarried:
     # What another system is sent is an address, also where an older version agreed on less.
     read = address_of(address)
     return NotCarried(read.why) if isinstance(read, Unreadable) else read
-
-
-def _datetime(raw: Raw) -> Canonical | Unreadable:
-    # In UTC, so that times of two systems compare as text.
-    try:
-        at = datetime.fromisoformat(raw)
-    except (TypeError, ValueError):
-        return Unreadable(f"{shown(raw)} is no ISO 8601 time")
-    if at.tzinfo is None:
-        return Unreadable(f"{shown(raw)} has no offset: which moment it means is not known")
-    try:
-        return at.astimezone(UTC).isoformat(timespec="microseconds")
-    except OverflowError:
-        return Unreadable(f"{shown(raw)} is outside the calendar")
 
 
 TICKET_OF = "ticket"
@@ -116,7 +104,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform(
             "datetime",
             ("datetime",),
-            _datetime,
+            moment_of,
             _unchanged,
             "an ISO 8601 time with an offset; kept in UTC",
         ),
@@ -131,7 +119,13 @@ TRANSFORMS: Mapping[str, Transform] = {
             "a number up to 2⁵³, whole or not",
             sends=("number",),
         ),
-        Transform("date", ("date",), date_of, _unchanged, "a day, as 2026-03-01"),
+        Transform(
+            "date",
+            ("date",),
+            lambda raw: day_of(raw, "YYYY-MM-DD"),
+            _unchanged,
+            "a day, as 2026-03-01",
+        ),
         Transform(
             "url",
             ("url",),

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.mapping.scalar_forms import date_of, number_of, url_of
+from bridge.core.mapping.scalar_forms import number_of, url_of
+from bridge.core.mapping.time_forms import day_of
 from bridge.core.model.entities import Field
 from bridge.core.model.values import shown
 
 Where = tuple[str | int | float | bool | None, ...]
 """Keys from the top of a declaration down to the value that a problem is about."""
+NOT_TABLED = frozenset(("set", "agent", "parent", "json"))
+"""Kinds of field that have no value table."""
 Problem = tuple[Where, str]
 """What is wrong with a declaration, and where."""
 
@@ -46,7 +49,7 @@ def compile_table(field: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Tabl
     Under the key `read` it has raw keys and canonical values, under `write` the other way round.
     """
     table = Table()
-    if field.kind in ("set", "agent", "parent", "json"):
+    if field.kind in NOT_TABLED:
         what = f"a {field.kind} takes no value table; allowed a path, with `as`"
         return table, [*_if_empty(key, rows), ((key,), what)]
     problems = _if_empty(key, rows)
@@ -95,7 +98,7 @@ def fits(field: Field, value: Any) -> bool:
 _FORMS: Mapping[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "number": lambda value: number_of(value) == value,
-    "date": lambda value: date_of(value) == value,
+    "date": lambda value: day_of(value, "YYYY-MM-DD") == value,
     "url": lambda value: url_of(value) == value,
     "set": lambda _value: False,
     "json": lambda _value: False,

@@ -146,6 +146,12 @@ class Case:
         """Add a line about this field to the timeline."""
         self.notes.append(Note(kind, self.connection, self.name, detail))
 
+    def note_losses(self, raw: Raw) -> None:
+        """Add a line that says what the other sides will not show of a value that was taken."""
+        lost = self.field_map.loses(raw) if self.field_map.loses is not None else ""
+        if lost:
+            self.note("fidelity", why=f"not mirrored: {lost}")
+
     def note_both(self, raw: Raw, value: Canonical, *, kind: str, winner: str, why: str) -> None:
         """Add a line that shows this side's value and the state's, and which of them won.
 

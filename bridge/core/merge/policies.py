@@ -55,6 +55,7 @@ def accept(case: Case, raw: Raw, value: Canonical) -> None:
     move_state(case.state, value, case.connection, case.interval)
     case.mark_level()
     case.note("changed", raw=raw, value=value, before=before, rev=case.state.rev)
+    case.note_losses(raw)
 
 
 def count_change_of_hands(case: Case) -> bool:

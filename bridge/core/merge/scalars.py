@@ -186,6 +186,7 @@ def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:
     if value is not None:
         move_state(case.state, value, case.connection, (None, case.interval[1]))
         case.note("observed", raw=raw, value=value, rev=case.state.rev)
+        case.note_losses(raw)
     case.mark_level()
 
 

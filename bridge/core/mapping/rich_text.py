@@ -7,7 +7,7 @@ is walked through, once and without recursion. What is written is made of text a
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from html.parser import HTMLParser
 from typing import Final
@@ -18,12 +18,16 @@ from markdown_it import MarkdownIt
 
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import Canonical, Raw, Unreadable, shown
+from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
 
 MAX_MARKUP_CHARS: Final = 100_000
+MAX_MARKDOWN_CHARS: Final = 30_000
+"""Of Markdown that is parsed, which takes far longer."""
 MAX_TAGS: Final = 5_000
 """The time that a parser takes for tags within one another grows with the square of their number.
 """
+CACHED: Final = 32
+"""Each text is asked for again and again while it is new."""
 MAX_DEPTH: Final = 50
 """Of tags within one another, where Markdown is made of them."""
 
@@ -101,8 +105,13 @@ def text_of_html(raw: Raw) -> Canonical | Unreadable:
 
     None where it has no text.
     """
-    clean = _cleaned(raw, _KEPT)
-    return clean if isinstance(clean, Unreadable) else _text_of(clean)
+    problem = _why_not(raw)
+    return _text_of_html(raw) if problem is None else problem
+
+
+@lru_cache(maxsize=CACHED)
+def _text_of_html(raw: str) -> str | None:
+    return _text_of(_cleaned(raw, _KEPT))
 
 
 def html_of_text(text: Canonical) -> Raw:
@@ -126,9 +135,13 @@ def _with_fixed_spaces(line: str) -> str:
 
 def markdown_of_html(raw: Raw) -> Canonical | Unreadable:
     """Return HTML as Markdown; None where it has no text."""
+    problem = _why_not(raw)
+    return _markdown_of_html(raw) if problem is None else problem
+
+
+@lru_cache(maxsize=CACHED)
+def _markdown_of_html(raw: str) -> str | Unreadable | None:
     clean = _cleaned(raw, _IN_MARKDOWN)
-    if isinstance(clean, Unreadable):
-        return clean
     if _depth(clean) > MAX_DEPTH:
         why = f"tags more than {MAX_DEPTH} deep within one another"
         return Unreadable(why, Code.READ_LIMIT)
@@ -136,9 +149,12 @@ def markdown_of_html(raw: Raw) -> Canonical | Unreadable:
     return _tidy(made.split("\n"))
 
 
-def html_of_markdown(text: Canonical) -> Raw:
+def html_of_markdown(text: Canonical) -> Raw | NotCarried:
     """Return Markdown as HTML, of which nothing but its own marks makes tags."""
-    made = _renderer().render(str(text)[:MAX_MARKUP_CHARS])
+    problem = _why_not(text, MAX_MARKDOWN_CHARS)
+    if problem is not None:
+        return NotCarried(f"as HTML it cannot be written: {problem.why}")
+    made = _renderer().render(_encodable(text))
     return nh3.clean(made, tags=_IN_MARKDOWN, url_schemes=_SCHEMES, link_rel=None).strip()
 
 
@@ -150,9 +166,12 @@ _LINE_STARTS: Final = re.compile(r"[-+=]|[0-9]{1,9}(?=[.)])")
 
 def text_of_markdown(raw: Raw) -> Canonical | Unreadable:
     """Return Markdown as plain text, in the form that HTML has as text."""
-    problem = _why_not(raw)
-    if problem is not None:
-        return problem
+    problem = _why_not(raw, MAX_MARKDOWN_CHARS)
+    return _rendered_text(raw) if problem is None else problem
+
+
+@lru_cache(maxsize=CACHED)
+def _rendered_text(raw: str) -> str | None:
     return _text_of(_renderer().render(_encodable(raw)))
 
 
@@ -164,6 +183,9 @@ def markdown_of_text(text: Canonical) -> Raw:
 
 def _markdown_line(line: str) -> str:
     marked = _MARKS.sub(lambda mark: f"\\{mark[0]}", _with_fixed_spaces(line))
+    bare = marked.lstrip(_FIXED)
+    if bare != marked:  # as they are they would be taken for the line's indentation
+        return "&nbsp;" * (len(marked) - len(bare)) + bare
     start = _LINE_STARTS.match(marked)
     if start is None:
         return marked
@@ -174,7 +196,9 @@ def _markdown_line(line: str) -> str:
 
 def lost_from_markdown(raw: Raw) -> str:
     """Return in words what Markdown has that plain text has not; empty: nothing."""
-    return lost_in_text(_renderer().render(_encodable(raw))) if _why_not(raw) is None else ""
+    if _why_not(raw, MAX_MARKDOWN_CHARS) is not None:
+        return ""
+    return lost_in_text(_renderer().render(_encodable(raw)))
 
 
 @cache
@@ -185,12 +209,12 @@ def _renderer() -> MarkdownIt:
 # --- both -----------------------------------------------------------------------------------------
 
 
-def _why_not(raw: Raw) -> Unreadable | None:
+def _why_not(raw: Raw, most: int = MAX_MARKUP_CHARS) -> Unreadable | None:
     """Return why a value cannot be taken for markup; None if it can."""
     if not isinstance(raw, str):
         return Unreadable(f"{shown(raw)} is no text")
-    if len(raw) > MAX_MARKUP_CHARS:
-        why = f"markup of {len(raw):,} characters, at most {MAX_MARKUP_CHARS:,} are allowed"
+    if len(raw) > most:
+        why = f"markup of {len(raw):,} characters, at most {most:,} are allowed"
         return Unreadable(why, Code.READ_LIMIT)
     if (tags := raw.count("<")) > MAX_TAGS:
         why = f"markup with {tags:,} tags, at most {MAX_TAGS:,} are allowed"
@@ -202,11 +226,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _cleaned(raw: Raw, tags: set[str]) -> str | Unreadable:
-    """Return HTML that is well-formed and has only these tags, or why there is none."""
-    problem = _why_not(raw)
-    if problem is not None:
-        return problem
+def _cleaned(raw: str, tags: set[str]) -> str:
+    """Return HTML that is well-formed and has only these tags."""
     return nh3.clean(
         _encodable(raw),
         tags=tags,

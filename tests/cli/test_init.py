@@ -63,7 +63,7 @@ def test_any_choice_passes_the_check_once_its_env_is_filled_in(run, tmp_path, ch
     texts = "".join(path.read_text() for path in home.rglob("*.yaml"))
     systems = {each.partition("=")[0] for each in choice}
     made = {path.stem for path in (home / "mappings").glob("*.yaml")}
-    assert made == systems | {"agents", "syncs"}
+    assert made == systems | {"agents", "fields", "syncs"}
     for system in set(NAMES) - systems:
         assert f"system: {system}" not in texts
 

@@ -273,3 +273,31 @@ def test_why_tells_of_it_like_of_any_other(make):
         "helpdesk": "Billing",
         "product": "billing",
     }
+
+
+RICH = {
+    "mappings/fields.yaml": SHIPPED["mappings/fields.yaml"] + "  notes: {kind: text}\n",
+    "mappings/switch.yaml": SHIPPED["mappings/switch.yaml"].replace(
+        "    team:", "    notes: {path: custom_fields.notes, as: html}\n    team:", 1
+    ),
+    "mappings/posthog.yaml": SHIPPED["mappings/posthog.yaml"].replace(
+        "    team:",
+        "    notes: {path: anonymous_traits.notes, as: [markdown, quiet-mentions]}\n    team:",
+        1,
+    ),
+}
+
+
+def test_rich_text_is_shown_in_each_systems_own_way_and_what_is_lost_is_told(make):
+    estate = make(RICH)
+    html = "<p>Ask <b>@mary</b></p><ul><li>one</li></ul><img src=x>"
+    refs = begun(estate, custom_fields={"notes": html})
+    assert product_traits(estate, refs)["notes"] == "Ask @\u2060mary\n\n\\- one"
+    told = [line.detail["why"] for line in lines(estate, "fidelity")]
+    assert told == ["not mirrored: 1 image, formatting"]
+    edit(estate, "product", refs, {"anonymous_traits": {"notes": "# Done\n\n<b>", "email": ANN}})
+    kept = estate.apps["helpdesk"].store.get(refs["helpdesk"])["custom_fields"]["notes"]
+    assert kept == "<p>Done</p><p>&lt;b&gt;</p>"
+    writes = sum(len(estate.journal(name, "write")) for name in refs)
+    estate.reconcile("poll", "full")
+    assert sum(len(estate.journal(name, "write")) for name in refs) == writes

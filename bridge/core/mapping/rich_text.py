@@ -47,7 +47,7 @@ _IN_MARKDOWN: Final = set(_MARKDOWN_TAGS.split())
 _SCHEMES: Final = {"http", "https", "mailto"}
 _HIDDEN: Final = {"script", "style", "title", "head"}
 
-_SPACE: Final = re.compile(r"[ \t\n\r\f]+")
+_SPACE: Final = re.compile(r"[^\S\u00a0]+")
 _TAG: Final = re.compile(r"<([a-z][a-z0-9]{0,15})", re.IGNORECASE)
 _FIXED: Final = "\N{NO-BREAK SPACE}"
 

@@ -61,4 +61,4 @@ def test_the_examples_are_yaml_that_is_read_here(document):
     blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / document).read_text(), re.DOTALL)
     assert blocks
     for block in blocks:
-        assert isinstance(parse(block, document).data, dict)
+        assert isinstance(parse(block, document).data, dict | list)

@@ -22,7 +22,6 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from bridge.connectors.contract import Connector, Record
-from bridge.ledger import changes, taking
 from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 from bridge.ledger.taking import Asked, Taken
@@ -38,20 +37,12 @@ class TakeLink:
 
     asked: Asked
 
-    def carry_out(self, tx: Tx, now: datetime) -> Taken:
-        """Do it for this one alone."""
-        return taking.take(tx, [self.asked], now)[0]
-
 
 @dataclass(frozen=True, slots=True)
 class StoreChanges:
     """Store what a step has come to, all of it or nothing."""
 
     changes: Changes
-
-    def carry_out(self, tx: Tx, now: datetime) -> WorkRow | None:
-        """Do it for this one alone."""
-        return changes.store(tx, [self.changes], now)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +52,6 @@ class Consult:
     answers: Callable[[Tx, Sequence[Any]], Sequence[object]]
     question: object
 
-    def carry_out(self, tx: Tx, _now: datetime) -> object:
-        """Do it for this one alone."""
-        return self.answers(tx, [self.question])[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Transact:
@@ -73,10 +60,6 @@ class Transact:
     act: Callable[[Tx], object]
     only_looks: bool = False
     """It writes nothing, so that it need not keep others from writing."""
-
-    def carry_out(self, tx: Tx, _now: datetime) -> object:
-        """Do it."""
-        return self.act(tx)
 
 
 @dataclass(frozen=True, slots=True)

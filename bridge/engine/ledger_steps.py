@@ -10,17 +10,17 @@ from bridge.engine.effects import Consult, LedgerEffect, StoreChanges, TakeLink,
 from bridge.ledger import changes, taking
 from bridge.ledger.database import Tx, savepoint
 
-Outcome = tuple[object, Exception | None]
+Answer = tuple[object, Exception | None]
 """What an effect came to: its answer, or the error that it ended in."""
 
 
-def carry_out(tx: Tx, asked: Sequence[LedgerEffect], now: datetime) -> list[Outcome]:
+def carry_out(tx: Tx, asked: Sequence[LedgerEffect], now: datetime) -> list[Answer]:
     """Carry out ledger effects of different tickets; return what each came to, in their order.
 
     What is stored comes first, for that gives leases back. What fails together is done again one by
     one: an error is its own ticket's, and nothing of that is stored.
     """
-    came_to: dict[int, Outcome] = {}
+    came_to: dict[int, Answer] = {}
     for kind, together in _IN_BULK.items():
         places = [place for place, effect in enumerate(asked) if isinstance(effect, kind)]
         answers = _together(tx, [asked[place] for place in places], together, now)
@@ -36,7 +36,7 @@ def _together(
     asked: Sequence[LedgerEffect],
     together: Callable[[Tx, Any, datetime], Sequence[object]],
     now: datetime,
-) -> list[Outcome]:
+) -> list[Answer]:
     if len(asked) > 1:
         try:
             with savepoint(tx):
@@ -46,12 +46,20 @@ def _together(
     return [_alone(tx, effect, now) for effect in asked]
 
 
-def _alone(tx: Tx, effect: LedgerEffect, now: datetime) -> Outcome:
+def _alone(tx: Tx, effect: LedgerEffect, now: datetime) -> Answer:
     try:
         with savepoint(tx):
-            return effect.carry_out(tx, now), None
+            return carry_out_one(tx, effect, now), None
     except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
         return None, error  # the end of the savepoint may have raised it, too
+
+
+def carry_out_one(tx: Tx, effect: LedgerEffect, now: datetime) -> object:
+    """Carry out one ledger effect; return its answer."""
+    if isinstance(effect, Transact):
+        return effect.act(tx)
+    (answer,) = _IN_BULK[type(effect)](tx, [effect], now)
+    return answer
 
 
 def _store(tx: Tx, asked: Sequence[StoreChanges], now: datetime) -> Sequence[object]:

@@ -17,6 +17,7 @@ from bridge.engine.connection_gate import ConnectionGate
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Call, Effect, Grant, LedgerEffect, Procedure, Read
 from bridge.engine.in_flight import RemoteRequest, RunningProcedure
+from bridge.engine.ledger_steps import carry_out_one
 from bridge.engine.outcomes import apply_outcome
 from bridge.engine.scheduling import Capacity, ClaimedWork, claim_batch, connection_states
 from bridge.errors import LeaseLost, Unauthorised
@@ -226,7 +227,7 @@ class StepWorker:
     def _do(self, running: RunningProcedure, effect: Effect) -> Any:
         if isinstance(effect, LedgerEffect):
             with self.scene.ledger.transaction() as tx:
-                return effect.carry_out(tx, self.scene.clock.now())
+                return carry_out_one(tx, effect, self.scene.clock.now())
         if isinstance(effect, Grant):
             self.granted = effect.connection
             return None

@@ -18,7 +18,7 @@ from bridge.errors import LeaseLost
 from bridge.flow import deliver, match
 from bridge.ledger import connection_health, links, matching, parking, timeline, webhook_inbox, work
 from bridge.ledger.database import Ledger, savepoint
-from bridge.web.receiver.intake import Delivery, DeliveryKey, DirectIntake, GroupIntake
+from bridge.web.receiver.intake import Delivery, DirectIntake, GroupIntake
 from tests.flow.world import World
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -27,13 +27,15 @@ NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 def delivery():
     return Delivery(
         connection="L",
-        key=DeliveryKey("id:1"),
+        delivery_key="id:1",
         received_at=NOW,
         headers={},
         projection={},
         digest="d",
         event="e",
         verdict="pending",
+        entity="ticket",
+        remote_id="1",
         hints=(Hint("ticket", "1"),),
     )
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.connectors.contract import Hint
 from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
-from bridge.web.receiver.intake import BATCH, Delivery, DeliveryKey, DirectIntake, GroupIntake
+from bridge.web.receiver.intake import BATCH, Delivery, DirectIntake, GroupIntake
 from tests.web.receiver import START, rows
 
 
@@ -48,13 +48,15 @@ class Slow(Ledger):
 def delivery(number, **more):
     return Delivery(
         connection="helpdesk",
-        key=DeliveryKey(f"k{number}"),
+        delivery_key=f"k{number}",
         received_at=START,
         headers={},
         projection={},
         digest="",
         event="ticket.updated",
         verdict="pending",
+        entity="ticket",
+        remote_id=str(number),
         hints=(Hint("ticket", str(number)),),
         **more,
     )

@@ -17,11 +17,10 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from bridge.connectors.contract import Hint
 from bridge.core.model.values import Ref
@@ -47,29 +46,10 @@ POSTGRESQL_WRITERS: Final = 2
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryKey:
-    """What tells a delivery from all others of its connection."""
-
-    text: str
-    lasts: timedelta | None = None
-    """For so long, counted from the first; None: for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(Arrival):
     """One authentic webhook as it is stored in the inbox, with its hints."""
 
-    connection: str
-    key: DeliveryKey
-    received_at: datetime
-    headers: Mapping[str, str]
-    projection: Mapping[str, Any]
-    digest: str
-    event: str
-    verdict: str
-    why: str = ""
-    body: str | None = None
     hints: tuple[Hint, ...] = ()
 
 
@@ -280,24 +260,5 @@ def store(tx: Tx, deliveries: Sequence[Delivery]) -> list[Receipt]:
                 wanted[ref] = replace(known, handle=hint.handle)
     # What all transactions change, the count of arrivals, is changed last.
     work.enqueue_all(tx, wanted.values())
-    stored = webhook_inbox.accept_all(tx, [_arrival(delivery) for delivery in deliveries])
+    stored = webhook_inbox.accept_all(tx, deliveries)
     return [Receipt(str(row_id), is_new) for row_id, is_new in stored]
-
-
-def _arrival(delivery: Delivery) -> Arrival:
-    first = delivery.hints[0] if delivery.hints else None
-    return Arrival(
-        connection=delivery.connection,
-        delivery_key=delivery.key.text,
-        lasts=delivery.key.lasts,
-        received_at=delivery.received_at,
-        headers=delivery.headers,
-        projection=delivery.projection,
-        digest=delivery.digest,
-        event=delivery.event,
-        entity=first.entity or None if first else None,
-        remote_id=first.id or None if first else None,
-        verdict=delivery.verdict,
-        why=delivery.why,
-        body=delivery.body,
-    )

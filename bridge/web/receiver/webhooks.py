@@ -27,7 +27,7 @@ from bridge.errors import LedgerError, Malformed, Rejected, TooMany, UnknownConn
 from bridge.scrubber import Scrubber
 from bridge.web.receiver import body
 from bridge.web.receiver.counters import Counters
-from bridge.web.receiver.intake import Delivery, DeliveryKey, Intake, Receipt
+from bridge.web.receiver.intake import Delivery, Intake, Receipt
 from bridge.web.receiver.late_answer import Answer, LateAnswer, in_json
 from bridge.web.receiver.rates import REFUSED, RateMeter
 from bridge.web.receiver.refusal_log import RefusalLog
@@ -222,9 +222,12 @@ def _delivery(
         verdict, why = "ignored", parsed.ignored or "it names no record"
     else:
         verdict = "pending"
+    hints = parsed.hints if parsed and verdict == "pending" else ()
+    key, lasts = _key(webhook, headers, parsed, digest, scrubber)
     return Delivery(
         connection=connection.name,
-        key=_key(webhook, headers, parsed, digest, scrubber),
+        delivery_key=key,
+        lasts=lasts,
         received_at=now,
         headers=_kept_headers(webhook, headers, scrubber),
         projection=_scrubbed(parsed.projection, scrubber) if parsed else {},
@@ -233,7 +236,9 @@ def _delivery(
         verdict=verdict,
         why=_shown(why, scrubber, 500),
         body=body.scrub(raw, scrubber) if keep else None,
-        hints=parsed.hints if parsed and verdict == "pending" else (),
+        entity=hints[0].entity or None if hints else None,
+        remote_id=hints[0].id or None if hints else None,
+        hints=hints,
     )
 
 
@@ -280,8 +285,10 @@ def _key(
     parsed: Parsed | None,
     digest: str,
     scrubber: Scrubber,
-) -> DeliveryKey:
+) -> tuple[str, timedelta | None]:
     """Return what tells a delivery from others: its signed id or time, else its body for a while.
+
+    With it comes for how long; None: for good.
 
     An id that the connector finds in the body comes with the event and the record. Even a forged
     one does no harm: the hints of a duplicate are enqueued like those of the first.
@@ -289,11 +296,11 @@ def _key(
     identity = signing.signed_id(webhook, headers) or (parsed.delivery if parsed else "")
     if identity:
         storable = len(identity) <= 150 and identity.isprintable() and not scrubber.holds(identity)
-        return DeliveryKey(f"id:{identity if storable else _hash(identity)}")
+        return f"id:{identity if storable else _hash(identity)}", None
     if signing.signs_time(webhook):
         stamp = signing.signed_time(webhook, headers)
-        return DeliveryKey(f"signed:{_hash(f'{stamp}.{digest}')}")
-    return DeliveryKey(f"body:{digest}", lasts=DUPLICATE_WINDOW)
+        return f"signed:{_hash(f'{stamp}.{digest}')}", None
+    return f"body:{digest}", DUPLICATE_WINDOW
 
 
 def _hash(text: str) -> str:

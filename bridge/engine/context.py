@@ -14,7 +14,7 @@ from bridge.clock import Clock
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
-from bridge.core.model.capabilities import EntityCapabilities, Writable, longest_appearance
+from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, longest_appearance
 from bridge.core.model.entities import BUILT_IN, FieldTable
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Connection, Member, Sync
@@ -98,6 +98,11 @@ class Context:
         """Return the members of a link's sync; none when the sync is not there (any more)."""
         sync = self.syncs.get(link.sync)
         return sync.members if sync is not None else {}
+
+    def makes(self, sync: Sync, connection: str) -> bool:
+        """Return whether sync and system let a counterpart be made, as far as is declared."""
+        creates = self.capabilities[connection][sync.entity].creates
+        return Support.NO not in (sync.members[connection].create, creates)
 
     def rules(self, sync: Sync) -> Rules:
         """Return what the merge needs to know of a sync."""

@@ -20,7 +20,6 @@ from bridge.connectors import left_out
 from bridge.connectors.contract import Connector, Record
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.identity import MOMENT
-from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Canonical, Unreadable
 from bridge.engine.context import Context, Task
@@ -45,8 +44,8 @@ def surveyed(context: Context, connection: str, entity: str) -> Sync | None:
     sync, can = context.sync_of(connection, entity), context.capabilities[connection][entity]
     if sync is None or not sync.match:
         return None
-    makes = Support.NO not in (sync.members[connection].create, can.creates)
-    return sync if makes and can.complete and can.lists_newest else None
+    lists = can.complete and can.lists_newest
+    return sync if lists and context.makes(sync, connection) else None
 
 
 def begin(

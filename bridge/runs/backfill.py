@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from bridge.connectors.contract import Record
-from bridge.core.model.capabilities import Support
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context, Task
@@ -201,11 +200,7 @@ def _was_read(link: Link) -> bool:
 
 def _is_mirrored(context: Context, sync: Sync, link: Link) -> bool:
     """Return whether a link has a record wherever one could be made."""
-    return all(
-        name in link.sides
-        or Support.NO in (member.create, context.capabilities[name][link.entity].creates)
-        for name, member in sync.members.items()
-    )
+    return all(name in link.sides or not context.makes(sync, name) for name in sync.members)
 
 
 def due_by_age(request: ImportRequest, record: Record, now: datetime) -> datetime:

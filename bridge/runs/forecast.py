@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.core.model.capabilities import Support
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Sync
 from bridge.engine.context import Context
@@ -37,7 +36,7 @@ def forecast(tx: Tx, context: Context, sync: Sync) -> list[ImportCost]:
     A record that matches one of the other side is joined and not created, so creates are at most
     these; what has to be corrected after a create is not counted.
     """
-    creatable = {name for name in sync.members if _can_create(context, sync, name)}
+    creatable = {name for name in sync.members if context.makes(sync, name)}
     return [_cost(tx, context, sync, name, creatable) for name in sync.members]
 
 
@@ -54,11 +53,6 @@ def _cost(tx: Tx, context: Context, sync: Sync, name: str, creatable: set[str]) 
     return ImportCost(
         name, records, creates, calls, seconds_for_calls(context, name, calls, "backfill")
     )
-
-
-def _can_create(context: Context, sync: Sync, name: str) -> bool:
-    wanted = sync.members[name].create
-    return Support.NO not in (wanted, context.capabilities[name][sync.entity].creates)
 
 
 def _last_listing(tx: Tx, connection: str, entity: str) -> RunRow | None:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.core.mapping.fieldmap import FieldMap
-from bridge.core.model.capabilities import Support
 from bridge.core.model.state import NEVER
 from bridge.core.model.syncs import Sync
 from bridge.core.planning.planner import why_never_written
@@ -32,15 +31,10 @@ class PlainLinks:
     @classmethod
     def of(cls, context: Context, sync: Sync) -> PlainLinks:
         """Return what it takes to look at the links of a sync."""
-        able = {name: context.capabilities[name][sync.entity] for name in sync.members}
         return cls(
             {name: context.maps[name][sync.entity].fields for name in sync.members},
             {name: _written(context, name, sync) for name in sync.members},
-            frozenset(
-                name
-                for name, member in sync.members.items()
-                if Support.NO in (member.create, able[name].creates)
-            ),
+            frozenset(name for name in sync.members if not context.makes(sync, name)),
         )
 
     def owe_nothing(self, link: ParsedOutline) -> bool:

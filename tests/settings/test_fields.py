@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import ClassVar
+
 import pytest
 
 from bridge.config import check, load
 from bridge.config.fields_file import KEYS, KINDS, MAX_FIELDS, MAX_VALUES
+from bridge.core.model.capabilities import Door, Writable
 from bridge.core.model.entities import BUILT_IN
 from bridge.errors import ConfigError
-from tests.settings.builders import CONNECTORS, DESK, ENVIRON, checked, home
+from tests.settings.builders import CONNECTORS, DESK, ENVIRON, Desk, checked, home
 
 FILE = "mappings/fields.yaml"
 
@@ -182,3 +186,49 @@ def test_another_declaration_is_another_reading(tmp_path):
     assert revision("[a, b]") == revision("[a, b]")
     assert revision("[a, b]")[0] != revision("[a, c]")[0]
     assert revision("[a, b]")[1] != revision("[a, c]")[1]
+
+
+class Boxed(Desk):
+    """A system with a box that takes text under any name but one."""
+
+    CAPABILITIES: ClassVar = {
+        "ticket": replace(
+            Desk.CAPABILITIES["ticket"],
+            readable=Desk.CAPABILITIES["ticket"].readable | {"box"},
+            doors={"box": Door("patch", Writable(), takes=("text",), reserved=frozenset({"ours"}))},
+        )
+    }
+
+
+OWN = "ticket: {team: {kind: choice, values: [a, b]}, size: {kind: number}, meta: {kind: json}}"
+KEYS_OF_DESK = "bot, labels, level, owner, state, title, box.<name>"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "expected"),
+    [
+        ("team: box.team", []),
+        ("team: {path: box.team, read: {x: a, y: b}}", []),
+        ("size: {path: box.size, as: {number: text}}", []),
+        ("size: box.size", ["size.path: number cannot be kept there by desk; allowed text"]),
+        ("team: {path: box.team, read: {1: a, y: b}}", [
+            "team.path: number cannot be kept there by desk; allowed text"]),
+        ("meta: box.meta", [
+            "meta.path: boolean, list, number, object cannot be kept there by desk; allowed text"]),
+        ("team: box.ours", [f"team: desk cannot write 'box.ours'; allowed {KEYS_OF_DESK} (or"]),
+        ("team: box.a.b", [f"team: desk cannot write 'box.a.b'; allowed {KEYS_OF_DESK} (or"]),
+        ("team: {read: mail, write: mail}", [
+            f"team: desk cannot write 'mail'; allowed {KEYS_OF_DESK} (or"]),
+        ("team: {read: box.team, write: box.other}", []),
+        ("team: {read: 'box.team || box.squad'}", []),
+        ("team: crate.team", [
+            "team: desk cannot write 'crate.team'", "team: desk sends no 'crate'"]),
+    ],
+)  # fmt: skip
+def test_a_mapping_writes_through_doors_alone_and_what_fits_there(tmp_path, mapped, expected):
+    path = with_fields(tmp_path, OWN, desk=f"{DESK}    {mapped}\n")
+    found = check(path, environ=ENVIRON, connectors={**CONNECTORS, "desk": Boxed})
+    ours = [line.partition("ticket.fields.")[2] for line in found]
+    assert len(ours) == len(expected)
+    for line, start in zip(ours, expected, strict=True):
+        assert line.startswith(start)

@@ -5,19 +5,20 @@ They need no record, only the mapping and what the system declares that it can d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bridge.core.mapping.compiler import CompiledEntity, CompiledField
 from bridge.core.mapping.doors import write_keys
 from bridge.core.mapping.transforms import CUSTOMERS_TICKET
 from bridge.core.mapping.value_tables import Problem
-from bridge.core.model.capabilities import EntityCapabilities, Support
+from bridge.core.model.capabilities import Door, EntityCapabilities, Support
 from bridge.core.model.values import NotCarried, Unreadable, shown
 
 
 def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> list[Problem]:
     """Return everything that is wrong with a mapping of this system; empty: it holds."""
-    able = able.through_doors(write_keys(compiled.map))
+    doors = {key: door for key in write_keys(compiled.map) if (door := able.door_of(key))}
+    able = able.through_doors(doors)
     problems: list[Problem] = []
     for key, path in (("id", compiled.id), ("version", compiled.version)):
         if path is not None:
@@ -27,6 +28,7 @@ def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> li
         of_field = (
             *_reads_what_is_sent(system, field, able),
             *_writes_what_is_taken(system, field, able),
+            *_fits_the_door(system, field, doors),
             *_reads_every_value(system, field, able),
             *_writes_every_choice(field, able),
         )
@@ -69,6 +71,17 @@ def _writes_what_is_taken(
     longest = writable.max_length
     if longest is not None and field.max_length is not None and field.max_length > longest:
         yield ("max_length",), f"{system} takes {longest} characters; allowed at most that"
+
+
+def _fits_the_door(
+    system: str, field: CompiledField, doors: Mapping[str, Door]
+) -> Iterator[Problem]:
+    """What is sent through a door is of a kind that can be kept behind it."""
+    door = doors.get(field.map.write_key or "")
+    refused = sorted(set(field.sends) - set(door.takes)) if door is not None else []
+    if door is not None and refused:
+        what = f"{', '.join(refused)} cannot be kept there by {system}"
+        yield ("path",), f"{what}; allowed {', '.join(door.takes)}"
 
 
 def _reads_every_value(

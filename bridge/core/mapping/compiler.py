@@ -20,10 +20,11 @@ from bridge.core.mapping.field_functions import (
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, Path, compile_path
-from bridge.core.mapping.transforms import TRANSFORMS
+from bridge.core.mapping.transforms import TRANSFORMS, Transform
 from bridge.core.mapping.value_tables import (
     Problem,
 )
+from bridge.core.model.capabilities import JsonKind
 from bridge.core.model.entities import BUILT_IN, Field
 from bridge.core.model.values import Canonical, shown
 from bridge.errors import BridgeError
@@ -56,6 +57,8 @@ class CompiledField:
     """The plain top-level name that is read; empty for anything more than that."""
     only_on: str = ""
     not_carried: tuple[Canonical, ...] = ()
+    sends: tuple[JsonKind, ...] = ()
+    """The kinds of JSON that are written, besides null."""
     tabled: bool = False
     """What is written comes from a value table."""
     max_length: int | None = None
@@ -221,6 +224,16 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         source=parts.source,
         only_on=parts.only_on,
         not_carried=parts.not_carried,
+        sends=_sent_kinds(parts, transform),
         tabled=parts.write_table is not None,
         max_length=parts.max_length,
     )
+
+
+def _sent_kinds(parts: FieldParts, transform: Transform | None) -> tuple[JsonKind, ...]:
+    """Return the kinds of JSON that a field sends; our own words are text."""
+    if transform is not None:
+        return transform.sends
+    raws = parts.write_table.rows.values() if parts.write_table is not None else ("",)
+    kinds: dict[type, JsonKind] = {str: "text", bool: "boolean", int: "number", float: "number"}
+    return tuple(sorted({kinds[type(raw)] for raw in raws if type(raw) in kinds}))

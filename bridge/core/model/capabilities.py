@@ -174,11 +174,11 @@ class EntityCapabilities:
 
     def door_of(self, key: str) -> Door | None:
         """Return the door that a write key goes through; None: it is no name behind one."""
-        place, dot, name = key.rpartition(".")
+        place, _, name = key.rpartition(".")
         door = self.doors.get(place)
-        if not dot or door is None or key in self.writable:
+        if door is None or key in self.writable or name in door.reserved:
             return None
-        return None if name in door.reserved or len(name) > MAX_DOOR_NAME_CHARS else door
+        return door if 0 < len(name) <= MAX_DOOR_NAME_CHARS else None
 
     def through_doors(self, keys: Iterable[str]) -> EntityCapabilities:
         """Return these capabilities with those of the keys, of these, that go through a door."""

@@ -77,8 +77,8 @@ class RemoteCalls:
     gate: ConnectionGate
     made: int = 0
     """Calls that were sent, counted by what they take of the budget."""
-    pace: float = FIRST_PACE
-    """Seconds that a call takes: those of late, the latest counting most."""
+    paces: dict[str, float] = field(default_factory=dict)
+    """Seconds that a call takes, by connection: those of late, the latest counting most."""
     answered: list[Reply] = field(default_factory=list)
     """What came without a call: grants, and what was not sent."""
     lines: dict[str, list[RemoteRequest]] = field(default_factory=dict)
@@ -232,7 +232,7 @@ class RemoteCalls:
         if not under_way or self._closed(request) > now + timedelta(seconds=SOON_SECONDS):
             return False
         ahead = self._promised[name] + sum(each.is_promised for each in self.lines[name])
-        return ahead < self.context.connections[name].concurrency * SOON_SECONDS / self.pace
+        return ahead < self.context.connections[name].concurrency * SOON_SECONDS / self._pace(name)
 
     def keep_promise(self, running: RunningProcedure) -> None:
         """Count what was promised as asked for, or as not needed."""
@@ -295,7 +295,8 @@ class RemoteCalls:
         request = self.flying.pop(landed)
         now = self.context.clock.now()
         took = (now - (request.sent_at or now)).total_seconds()
-        self.pace += (max(took, LEAST_PACE) - self.pace) / PACE_CALLS
+        pace = self._pace(request.connection)
+        self.paces[request.connection] = pace + (max(took, LEAST_PACE) - pace) / PACE_CALLS
         error = landed.exception()
         self._give_back(request)
         self.gate.heard(self.context, self.budget, request.connection, request.procedures, error)
@@ -308,6 +309,10 @@ class RemoteCalls:
             # What waits for a place does not wait for the ledger, too; after an error it does, for
             # that may shut the connection.
             self._send(request.connection)
+
+    def _pace(self, connection: str) -> float:
+        """Return how many seconds a call takes, as far as is known."""
+        return self.paces.get(connection, FIRST_PACE)
 
     def _give_back(self, request: RemoteRequest) -> None:
         """Give the request's place back, and charge what it took beyond what it was granted."""

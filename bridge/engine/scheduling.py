@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.core.model.syncs import Connection
 from bridge.engine.context import Context
 from bridge.engine.outcomes import SHUT
 from bridge.ledger import connection_health, work
@@ -23,22 +24,31 @@ MIN_RUNNING, MAX_RUNNING = 16, 128
 AGED_EVERY_CLAIMS = 8
 """Every so many claims, one row of a lower lane that has waited too long goes first."""
 MAX_LOAD = 4
-"""Calls that wait or are under way for each place of a connection: with more, none is claimed."""
+"""Calls that wait or are under way for each place of a connection: with more, none is claimed,
+unless they are through soon."""
 MAX_LOAD_BELOW_LIVE = 2
 """The same for the lanes below live."""
 SOON_SECONDS = 0.1
 """More may be under way than the vendors have places, if it is through within this time."""
 
 
-def most_running(context: Context, pace: float = math.inf) -> int:
-    """Return how many rows of work one drain has under way, when a call takes `pace` seconds.
+def most_running(context: Context, paces: Mapping[str, float]) -> int:
+    """Return how many rows of work one drain has under way, when calls take so many seconds.
 
-    It is enough for what the vendors take at once, and more where they are quick: each round of a
-    drain costs a transaction, so the more are in one, the cheaper is each. What a slow vendor holds
-    up does not count.
+    It is enough for what the vendors take at once. What a slow vendor holds up does not count.
     """
-    places = sum(connection.concurrency for connection in context.connections.values())
-    return max(MIN_RUNNING, min(MAX_RUNNING, int(places * max(MAX_LOAD, SOON_SECONDS / pace))))
+    most = sum(most_load(MAX_LOAD, each, paces) for each in context.connections.values())
+    return max(MIN_RUNNING, min(MAX_RUNNING, most))
+
+
+def most_load(for_each_place: int, connection: Connection, paces: Mapping[str, float]) -> int:
+    """Return how many calls to a connection may wait or be under way.
+
+    They are more where the vendor is quick: each round of a drain costs a transaction, so the more
+    are in one, the cheaper is each.
+    """
+    soon = SOON_SECONDS / paces.get(connection.name, math.inf)
+    return int(connection.concurrency * max(for_each_place, soon))
 
 
 def most_below_live(most: int) -> int:
@@ -55,6 +65,8 @@ class Capacity:
     """Of these, for lanes below live."""
     load: Mapping[str, int]
     """Calls under way or waiting, by connection."""
+    paces: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that a call takes, by connection, where that is known."""
     slow: frozenset[str] = frozenset()
     """Connections of which no more is taken up, for they hold up what was."""
 
@@ -160,19 +172,16 @@ def connection_states(health: Mapping[str, Health], now: datetime) -> Connection
 
 def crowded(context: Context, capacity: Capacity) -> Crowding:
     """Return which connections have enough to do already."""
-    places = {name: connection.concurrency for name, connection in context.connections.items()}
-    load = {name: capacity.load.get(name, 0) for name in places}
-    no_room = capacity.below_live <= 0
-    return Crowding(
-        full=frozenset(name for name in places if load[name] >= MAX_LOAD * places[name]),
-        full_below_live=frozenset(
-            name for name in places if no_room or load[name] >= MAX_LOAD_BELOW_LIVE * places[name]
-        ),
-        room={
-            name: Room(places[name] - load[name], MAX_LOAD_BELOW_LIVE * places[name] - load[name])
-            for name in places
-        },
-    )
+    full, full_below_live, room = set(), set(), {}
+    for name, connection in context.connections.items():
+        load = capacity.load.get(name, 0)
+        below_live = most_load(MAX_LOAD_BELOW_LIVE, connection, capacity.paces)
+        if load >= most_load(MAX_LOAD, connection, capacity.paces):
+            full.add(name)
+        if capacity.below_live <= 0 or load >= below_live:
+            full_below_live.add(name)
+        room[name] = Room(connection.concurrency - load, below_live - load)
+    return Crowding(frozenset(full), frozenset(full_below_live), room)
 
 
 def _probe(

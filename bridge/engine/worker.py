@@ -313,7 +313,7 @@ class Drain:
             return False  # else a long job is seen through, and others shall not wait for it
         now = self.context.clock.now()
         waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
-        free = most_running(self.context, self._calls.pace) - self._running + len(held_up)
+        free = most_running(self.context, self._calls.paces) - self._running + len(held_up)
         return free > 0 and (waited or not self._running)
 
     def _claim(self, tx: Tx) -> list[RunningProcedure]:
@@ -322,12 +322,13 @@ class Drain:
         self._claimed_at = now
         held_up = self._held_up()
         held_up_below_live = sum(running.lane != "live" for _, running in held_up)
-        most = most_running(context, self._calls.pace)
+        most = most_running(context, self._calls.paces)
         free_below_live = most_below_live(most) - self._below_live + held_up_below_live
         capacity = Capacity(
             free=most - self._running + len(held_up),
             below_live=0 if self._late and not held_up else free_below_live,
             load=self._calls.load(),
+            paces=self._calls.paces,
             # Else a drain would never end: the slow ones' work is for the next.
             slow=frozenset(name for name, _ in held_up) if self._late else frozenset(),
         )

@@ -88,7 +88,7 @@ def test_a_worker_keeps_places_for_live_work(ledger):
     drain._step(claim=True)
     drain._step(claim=True)
     held = drain._running
-    assert held == most_below_live(most_running(world.context))
+    assert held == most_below_live(most_running(world.context, {}))
     with ledger.transaction() as tx:
         work.enqueue(
             tx,
@@ -133,7 +133,7 @@ def test_no_lane_starves_under_a_flood_of_live_work(ledger):
     for number in range(400):
         now = world.clock.now()
         with ledger.transaction() as tx:
-            for each in range(4 * most_running(world.context)):
+            for each in range(4 * most_running(world.context, {})):
                 key = f"flood{number}-{each}"
                 work.enqueue(
                     tx,

@@ -50,11 +50,10 @@ def owing(ledger, count, places, pace):
         world.systems["L"].edit(remote_id, subject="Edited")
         world.hint("L", remote_id)
     drain = world.drain(budget=MemoryBudget())
-    drain._calls.pool, drain._calls.pace = pool, pace
+    drain._calls.pool, drain._calls.paces["H"] = pool, pace
     stepped(drain, 3)
     pool.end(len(pool.calls))
     drain._calls.collect()
-    drain._calls.pace = pace  # whatever the reads have taken
     return world, drain, pool
 
 

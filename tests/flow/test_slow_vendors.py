@@ -99,7 +99,7 @@ def test_a_drain_that_a_slow_poll_holds_begins_the_polls_of_others(scene):
 
 
 def test_what_a_slow_vendor_is_asked_for_takes_no_place_of_others(scene):
-    most = most_running(scene.context)
+    most = most_running(scene.context, {})
     for number in range(2 * most):
         scene.hint("H", f"r{number}")
     poll(scene, "L", after=2.0)
@@ -112,7 +112,7 @@ def test_what_a_slow_vendor_is_asked_for_takes_no_place_of_others(scene):
 def test_nor_does_what_is_asked_for_in_a_lower_lane(scene):
     connections = scene.context.connections
     connections["H"] = replace(connections["H"], concurrency=MIN_RUNNING)
-    for number in range(2 * most_running(scene.context)):
+    for number in range(2 * most_running(scene.context, {})):
         scene.hint("H", f"r{number}", lane="reconcile")
     poll(scene, "L", after=2.0)
     scene.worker.run(5.0)

@@ -176,6 +176,8 @@ class TestNothingIsMadeTwice:
         begin(world)
         worker = until(world, lambda: listed_whole(world))
         until(world, lambda: worker.place() in WAITS, worker)
+        world.clock.advance(1)  # longer than what goes straight on waits: it gets its own row
+        until(world, lambda: worker.place() == WAITS[0], worker)
         assert world.connectors["H"].searches == 0
         write(world, "H", 1)
         world.clock.advance(world.context.timing.send_within + 0.1)

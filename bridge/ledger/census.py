@@ -87,6 +87,12 @@ def count_records(tx: Tx) -> RecordCounts:
     return RecordCounts(_rows(tx.execute(tickets)), _rows(tx.execute(live)))
 
 
+def has_records(tx: Tx, connection: str) -> bool:
+    """Return whether any live record of a connection is known; that takes no counting."""
+    of = select(side.c.id).where(side.c.connection == connection, side.c.tombstone.is_(False))
+    return tx.execute(of.limit(1)).first() is not None
+
+
 def count_due(tx: Tx, now: datetime) -> dict[str, dict[str, Any]]:
     """Count what is large and was not counted lately; return the counts for `keep`."""
     return {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from bridge.core.model.values import Ref
@@ -59,7 +59,8 @@ def compare(tx: Tx, context: Context, known: KnownRecords) -> list[Configuration
     before = configurations.newest(tx)
     if before is None and not known.tickets:
         return []  # nothing was ever started: all is new, and nothing can be lost
-    return changes(_detail(before), _described(context, before, known), known)
+    described = _described(context, before, known.connections.__contains__)
+    return changes(_detail(before), described, known)
 
 
 def is_outdated(tx: Tx, context: Context) -> bool:
@@ -127,10 +128,11 @@ def adopt(ledger: Ledger, context: Context, actor: str, *, accept: bool = False)
 def take_up(tx: Tx, context: Context, actor: str = "start", *, accept: bool = True) -> None:
     """Put the context's configuration in force within a transaction; see `adopt`."""
     configurations.lock(tx)
-    before, known = configurations.newest(tx), count_known(tx)
-    described = _described(context, before, known)
+    before = configurations.newest(tx)
+    described = _described(context, before, lambda name: census.has_records(tx, name))
     if before is not None and (before.revision, before.detail) == (context.revision, described):
-        return
+        return  # as most starts do: of a large ledger, to count takes seconds
+    known = count_known(tx)
     found = changes(_detail(before), described, known)
     doubtful = [change.text for change in found if change.doubtful]
     if doubtful and not accept:
@@ -149,10 +151,10 @@ def take_up(tx: Tx, context: Context, actor: str = "start", *, accept: bool = Tr
 
 
 def _described(
-    context: Context, before: ConfigurationRow | None, known: KnownRecords
+    context: Context, before: ConfigurationRow | None, is_known: Callable[[str], bool]
 ) -> Description:
     detail = _detail(before)
-    return describe(context, detail, detail.get("salt") or secrets.token_hex(16), known)
+    return describe(context, detail, detail.get("salt") or secrets.token_hex(16), is_known)
 
 
 def _detail(row: ConfigurationRow | None) -> Description:

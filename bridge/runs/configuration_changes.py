@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,13 @@ class KnownRecords:
         }
 
 
-def describe(context: Context, before: Description, salt: str, known: KnownRecords) -> Description:
-    """Describe the configuration of a context; accounts that retire with records stay known."""
+def describe(
+    context: Context, before: Description, salt: str, is_known: Callable[[str], bool]
+) -> Description:
+    """Describe the configuration of a context; accounts that retire with records stay known.
+
+    `is_known`: whether any record of a connection is.
+    """
     connections = {
         name: {
             "system": connection.system,
@@ -93,7 +98,7 @@ def describe(context: Context, before: Description, salt: str, known: KnownRecor
         "retired": {
             name: account
             for name, account in were.items()
-            if name not in connections and known.of(name)
+            if name not in connections and is_known(name)
         },
     }
 

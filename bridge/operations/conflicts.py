@@ -10,6 +10,7 @@ from typing import Any
 from bridge.core.mapping.given_values import value_of_words
 from bridge.core.merge import lifecycle
 from bridge.core.merge.equality import reads_as
+from bridge.core.model.entities import Field
 from bridge.core.model.state import FieldState, Link, Note
 from bridge.core.model.values import Canonical, Raw, Unreadable
 from bridge.engine.context import Context
@@ -93,7 +94,7 @@ def resolve(
         if take is not None:
             wanted = value_of(desk.context, link, field, take)
         else:
-            wanted = parse_value(desk.context, link, field, str(value))
+            wanted = parse_value(link.entity, desk.context.fields[link.entity], field, str(value))
         decided = decide(tx, desk, link.id, field, wanted)
         desk.write_down(tx, "conflict resolved", f"{link.id} {field}", {"take": take or ""})
     desk.announce()
@@ -150,11 +151,13 @@ def value_of(context: Context, link: Link, field: str, connection: str) -> Canon
     return value
 
 
-def parse_value(context: Context, link: Link, field: str, text: str) -> Canonical:
-    """Return the value that was written: `null` for none, a set with commas. Raises NotPossible."""
-    fields = context.fields[link.entity]
+def parse_value(entity: str, fields: Mapping[str, Field], field: str, text: str) -> Canonical:
+    """Return the value that was written: `null` for none, a set with commas.
+
+    `fields`: those that the entity has. Raises NotPossible.
+    """
     if field not in fields:
-        raise NotPossible(f"a {link.entity} has no {field}; allowed: {', '.join(fields)}")
+        raise NotPossible(f"a {entity} has no {field}; allowed: {', '.join(fields)}")
     value = value_of_words(fields[field], text)
     if isinstance(value, Unreadable):
         raise NotPossible(value.why)

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
+from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import FieldPolicy
 from bridge.errors import Busy, NotPossible, UnknownName
@@ -116,7 +117,7 @@ def test_a_ticket_that_a_worker_has_is_busy(desk):
     ],
 )
 def test_a_value_is_read_as_it_is_written(field, text, value):
-    assert conflicts.parse_value("ticket", field, text) == value
+    assert conflicts.parse_value("ticket", BUILT_IN["ticket"], field, text) == value
 
 
 @pytest.mark.parametrize(
@@ -128,4 +129,4 @@ def test_a_value_is_read_as_it_is_written(field, text, value):
 )
 def test_a_value_that_no_field_can_have_is_refused(field, text, words):
     with pytest.raises(NotPossible, match=words):
-        conflicts.parse_value("ticket", field, text)
+        conflicts.parse_value("ticket", BUILT_IN["ticket"], field, text)

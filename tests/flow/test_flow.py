@@ -188,7 +188,7 @@ def test_f11_a_reading_from_before_the_link_got_another_record_there_starts_no_l
     here = world.systems["L"].add(subject="Same thing", status="open", tags=[])
     world.hint("L", here)
     slow, quick = StepWorker(world, "slow"), StepWorker(world, "quick")
-    while slow.place() != "observe/first_sight.Transact1":
+    while slow.place() != "observe/start.Consult1":
         slow.step()
     world.systems["L"].remove(here)
     world.clock.advance(1)

@@ -186,12 +186,14 @@ def test_what_a_database_has_for_defaults_changes_neither_days_nor_what_a_transa
     ledger.close()
 
 
-def test_sqlite_is_as_durable_as_it_can_be(sqlite_ledger):
-    with sqlite_ledger.read() as tx:
+def test_sqlite_is_as_durable_as_it_can_be(sqlite_url):
+    ledger = Ledger(sqlite_url)
+    with ledger.read() as tx:
         pragmas = {
             name: tx.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous")
         }
+    ledger.close()
     assert pragmas == {"journal_mode": "wal", "synchronous": 2}
 
 

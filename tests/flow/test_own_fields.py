@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from bridge.errors import NotPossible
 from bridge.home import shipped_folder
 from bridge.ledger import conflict_log, erasure, probes, timeline
+from bridge.operations import conflicts
 from bridge.operations import why as reasons
 from bridge.runs import adoption
 from tests.flow.estate import Estate
@@ -301,3 +303,114 @@ def test_rich_text_is_shown_in_each_systems_own_way_and_what_is_lost_is_told(mak
     writes = sum(len(estate.journal(name, "write")) for name in refs)
     estate.reconcile("poll", "full")
     assert sum(len(estate.journal(name, "write")) for name in refs) == writes
+
+
+EVERY_KIND = {
+    "size": ("number", 3, 4.5),
+    "paid": ("boolean", True, False),
+    "day": ("date", "2026-03-01", "2026-04-01"),
+    "at": ("datetime", "2026-03-01T09:30:00.000000+00:00", "2026-03-01T10:30:00.000000+00:00"),
+    "mail": ("email", "a@x.io", "b@x.io"),
+    "who": ("agent", "usr_1", "usr_2"),
+    "link": ("url", "https://x.io/a", "https://x.io/b"),
+    "meta": ("json", {"b": [1, {"c": None}], "a": True}, {"a": 1}),
+    "labels": ("set", ["New", "old"], ["New", "other"]),
+    "words": ("text", "Hello", "Bye"),
+}
+AS_AGENT = {"usr_1": "user:11", "usr_2": "user:12"}
+
+
+def mapped(name, place):
+    text = SHIPPED[f"mappings/{name}.yaml"]
+    lines = "".join(f"    {each}: {place}.{each}\n" for each in EVERY_KIND)
+    return text.replace("    team:", f"{lines}    team:", 1)
+
+
+ALL_KINDS = {
+    "mappings/fields.yaml": SHIPPED["mappings/fields.yaml"]
+    + "".join(f"  {name}: {{kind: {kind}}}\n" for name, (kind, *_) in EVERY_KIND.items()),
+    "mappings/switch.yaml": mapped("switch", "custom_fields"),
+    "mappings/posthog.yaml": mapped("posthog", "anonymous_traits"),
+}
+
+
+def at_product(values):
+    return values | {"who": AS_AGENT[values["who"]], "labels": list(values["labels"])}
+
+
+def test_every_kind_travels_both_ways_and_can_be_emptied(make):
+    estate = make(ALL_KINDS)
+    first = {name: one for name, (_, one, _) in EVERY_KIND.items()}
+    second = {name: two for name, (_, _, two) in EVERY_KIND.items()}
+    refs = begun(estate, custom_fields=first)
+
+    def shown_at_product():
+        traits = product_traits(estate, refs)
+        shown = {name: traits.get(name) for name in EVERY_KIND}
+        return shown | {"labels": sorted(map(str.casefold, shown["labels"] or []))}
+
+    expected = at_product(first) | {"labels": ["new", "old"]}
+    assert shown_at_product() == expected
+    traits = product_traits(estate, refs)
+    edit(estate, "product", refs, {"anonymous_traits": traits | at_product(second)})
+    kept = estate.apps["helpdesk"].store.get(refs["helpdesk"])["custom_fields"]
+    assert {name: kept[name] for name in EVERY_KIND} == second
+    assert kept["meta"]["a"] is not True
+    assert sorted(kept["labels"]) == ["New", "other"]
+    nothing = dict.fromkeys(EVERY_KIND) | {"labels": []}
+    edit(estate, "helpdesk", refs, {"custom_fields": nothing})
+    assert shown_at_product() == nothing
+    assert lines(estate, "conflict") == []
+    assert estate.parked() == []
+    writes = sum(len(estate.journal(name, "write")) for name in refs)
+    estate.reconcile("poll", "full")
+    assert sum(len(estate.journal(name, "write")) for name in refs) == writes
+
+
+def test_sets_of_ones_own_are_merged_label_by_label(make):
+    estate = make(ALL_KINDS)
+    refs = begun(estate, custom_fields={"labels": ["a", "b"]})
+    traits = product_traits(estate, refs)
+    estate.apps["helpdesk"].edit(refs["helpdesk"], {"custom_fields": {"labels": ["a", "c"]}})
+    changed = traits | {"labels": ["a", "b", "d"]}
+    estate.apps["product"].edit(refs["product"], {"anonymous_traits": changed})
+    estate.clock.advance(5)
+    for name in refs:
+        estate.hint(name, refs[name])
+    kept = estate.apps["helpdesk"].store.get(refs["helpdesk"])["custom_fields"]["labels"]
+    assert sorted(kept) == sorted(product_traits(estate, refs)["labels"]) == ["a", "c", "d"]
+
+
+BY_HAND = {"mappings/syncs.yaml": SYNCS + "    team: manual\n"}
+
+
+def test_a_conflict_is_decided_by_hand_with_one_of_the_declared_values(make):
+    estate = make(BY_HAND)
+    refs = begun(estate, custom_fields={"team": "Billing"})
+    estate.apps["product"].edit(refs["product"], trait(estate, refs, "product"))
+    estate.apps["helpdesk"].edit(refs["helpdesk"], {"custom_fields": {"team": "Infrastructure"}})
+    estate.clock.advance(5)
+    for name in refs:
+        estate.hint(name, refs[name])
+    assert (helpdesk_team(estate, refs), product_team(estate, refs)) == (
+        "Infrastructure",
+        "product",
+    )
+    desk, ref = desk_of(estate), f"helpdesk:{refs['helpdesk']}"
+    (waiting,) = conflicts.list_open(desk)
+    assert waiting.candidates == {"helpdesk": "Infrastructure", "product": "product"}
+    with pytest.raises(NotPossible, match="allowed: billing, product, infra, null"):
+        conflicts.resolve(desk, ref, "team", value="sales")
+    conflicts.resolve(desk, ref, "team", value="billing")
+    estate.settle()
+    assert (helpdesk_team(estate, refs), product_team(estate, refs)) == ("Billing", "billing")
+
+
+OWNED = {"mappings/syncs.yaml": SYNCS + "    team: {owner: helpdesk}\n"}
+
+
+def test_an_owner_puts_it_back(make):
+    estate = make(OWNED)
+    refs = begun(estate, custom_fields={"team": "Billing"})
+    edit(estate, "product", refs, trait(estate, refs, "infra"))
+    assert (helpdesk_team(estate, refs), product_team(estate, refs)) == ("Billing", "billing")

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.core.mapping.agent_table import AgentTable
+from bridge.core.mapping.compiler import MappingError, compile_entity, compile_field
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import Support, creating
+from bridge.core.model.entities import TICKET
 from bridge.core.model.state import Link
 from bridge.core.model.syncs import FieldPolicy
 from bridge.core.model.values import NotCarried
@@ -127,3 +130,58 @@ def test_none_is_made_before_anything_was_read():
     scene.link.state = {}
     assert planned(scene).missing == ("subject",)
     assert planned(scene, "P") is None
+
+
+def from_template(pattern, **able):
+    compiled = compile_field(
+        TICKET["subject"], {"path": "subject", "create_from": pattern}, AgentTable()
+    )
+    maps = {
+        **MAPS, "H": replace(MAPS["H"], fields={**MAPS["H"].fields, "subject": compiled.map})
+    }  # fmt: skip
+    return given_rules(maps=maps, **able)
+
+
+@pytest.mark.parametrize(
+    ("subject", "pattern", "sent"),
+    [
+        (None, "About {tags} ({priority})", "About a, vip (low)"),
+        (None, "About {assignee}", None),
+        (None, "{assignee}{tags}", "a, vip"),
+        ("s", "About {tags}", "s"),
+    ],
+)
+def test_a_field_without_a_value_is_made_of_others_where_the_mapping_says_so(
+    subject, pattern, sent
+):
+    given = {"subject": subject, "tags": ["VIP", "a"], "assignee": None}
+    scene = Scene("L", rules=from_template(pattern), L=given)
+    made = planned(scene)
+    assert made.values.get("subject") == sent
+    assert made.missing == (() if sent else ("subject",))
+    assert scene.link.state["subject"].value == subject
+
+
+def test_f18_what_is_in_conflict_makes_no_text():
+    scene = Scene("L", rules=from_template("About {priority}"), L={"subject": None})
+    scene.link.state["priority"].candidates = {"L": "low"}
+    assert planned(scene).missing == ("subject",)
+    scene.link.state["subject"].candidates = {"L": "s"}
+    scene.link.state["priority"].candidates = None
+    assert planned(scene).missing == ("subject",)
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ({"create_from": "text"}, "is 'text'; allowed text with the names of our fields"),
+        ({"create_from": 7}, "is 7; allowed text with the names of our fields"),
+        ({"create_from": "{subject}", "only_on": "update"}, "means nothing here: only updates"),
+        ({"create_from": "{sbject}"}, "names sbject, which no ticket has; allowed subject, "),
+    ],
+)
+def test_what_is_no_template(row, what):
+    declared = {"id": "id", "fields": {"description": {"path": "text", **row}}}
+    with pytest.raises(MappingError) as caught:
+        compile_entity("ticket", declared, AgentTable())
+    assert any(said.startswith(what) for _where, said in caught.value.problems)

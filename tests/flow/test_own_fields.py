@@ -414,3 +414,29 @@ def test_an_owner_puts_it_back(make):
     refs = begun(estate, custom_fields={"team": "Billing"})
     edit(estate, "product", refs, trait(estate, refs, "infra"))
     assert (helpdesk_team(estate, refs), product_team(estate, refs)) == ("Billing", "billing")
+
+
+TEMPLATE = {
+    "mappings/switch.yaml": SHIPPED["mappings/switch.yaml"].replace(
+        "write: description, only_on: create}",
+        'write: description, only_on: create, create_from: "Asked by {customer} ({team})"}',
+        1,
+    )
+}
+
+
+def test_what_a_new_record_is_given_for_want_of_a_value_stays_there(make):
+    estate = make(TEMPLATE)
+    asked = {"anonymous_traits": {"email": ANN, "support_team": "infra"}, "email_subject": "Help"}
+    ticket = estate.apps["product"].create(asked)["id"]
+    estate.hint("product", ticket)
+    refs = estate.refs("product", ticket)
+    made = estate.apps["helpdesk"].store.get(refs["helpdesk"])
+    assert made["description"] == f"Asked by {ANN} (infra)"
+    estate.clock.advance(600)
+    estate.reconcile("poll", "full")
+    estate.hint("helpdesk", refs["helpdesk"])
+    assert "description" not in product_traits(estate, refs)
+    (link,) = estate.links()
+    assert link.state.get("description") is None or link.state["description"].value is None
+    assert estate.journal("product", "write") == []

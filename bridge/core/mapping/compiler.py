@@ -13,6 +13,7 @@ from typing import Any
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.field_declaration import FIELD_KEYS, FieldDeclaration, FieldParts
 from bridge.core.mapping.field_functions import (
+    Write,
     make_extractor,
     make_reader,
     make_writer,
@@ -20,13 +21,14 @@ from bridge.core.mapping.field_functions import (
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, Path, compile_path
+from bridge.core.mapping.read_helpers import filled, named_in
 from bridge.core.mapping.transforms import TRANSFORMS, Transform
 from bridge.core.mapping.value_tables import (
     Problem,
 )
 from bridge.core.model.capabilities import JsonKind
 from bridge.core.model.entities import BUILT_IN, Field
-from bridge.core.model.values import Canonical, shown
+from bridge.core.model.values import Canonical, NotCarried, Raw, shown
 from bridge.errors import BridgeError
 
 ENTITY_KEYS = ("id", "version", "fields", "examples")
@@ -131,12 +133,21 @@ class _FieldCompiler:
                 what = f"no {self.entity} has this field; allowed {allowed}, {own}"
                 self.problems.append((("fields", name), what))
                 continue
+            self.check_template(name, row)
             try:
                 fields[name] = compile_field(self.known[name], row, self.agents, self.doors)
             except MappingError as error:
                 at = ("fields", name)
                 self.problems += [((*at, *where), what) for where, what in error.problems]
         return fields
+
+    def check_template(self, name: str, row: Any) -> None:
+        """Refuse a template that names fields that there are not."""
+        pattern = row.get("create_from") if isinstance(row, Mapping) else None
+        for each in named_in(pattern) if isinstance(pattern, str) else ():
+            if each not in self.known:
+                what = f"names {each}, which no {self.entity} has; allowed {', '.join(self.known)}"
+                self.problems.append((("fields", name, "create_from"), what))
 
 
 def _plain(declared: Mapping[str, Any], key: str, problems: list[Problem]) -> Path | None:
@@ -213,6 +224,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         is_set=field.kind == "set",
         on_create=parts.only_on in ("", "create"),
         on_update=parts.only_on in ("", "update"),
+        create_from=_composer(parts.create_from, write) if parts.create_from else None,
         parent=transform.name if transform is not None and field.kind == "parent" else "",
         loses=transform.loses if transform is not None else None,
         stranger=transform.stranger if transform is not None and field.kind == "agent" else None,
@@ -228,6 +240,16 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         tabled=parts.write_table is not None,
         max_length=parts.max_length,
     )
+
+
+def _composer(pattern: str, write: Write) -> Callable[[Mapping[str, Any]], Raw | NotCarried]:
+    """Return the function that fills a template in and writes it as the field is written."""
+
+    def compose(values: Mapping[str, Any]) -> Raw | NotCarried:
+        text = filled(pattern, values)
+        return None if text is None else write(text)
+
+    return compose
 
 
 def _sent_kinds(parts: FieldParts, transform: Transform | None) -> tuple[JsonKind, ...]:

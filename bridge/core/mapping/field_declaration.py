@@ -11,7 +11,7 @@ from typing import Any
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.as_chain import Chain, compile_chain
 from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
-from bridge.core.mapping.read_helpers import is_mark
+from bridge.core.mapping.read_helpers import is_mark, named_in
 from bridge.core.mapping.transforms import AGENT
 from bridge.core.mapping.value_tables import (
     NOT_TABLED,
@@ -39,6 +39,7 @@ FIELD_KEYS = (
     "default",
     "max_length",
     "cut_mark",
+    "create_from",
 )
 """What `path`, `read` and `write` mean depends on what stands beside them and on their form:
 
@@ -47,6 +48,18 @@ FIELD_KEYS = (
 - `write`: a value table beside `path`; else the plain path to which the value is sent.
 - `values`: both tables in one, beside `path`: ours, and theirs; of several the first is sent.
 """
+
+
+READ_ONLY_WITHOUT = (
+    "only_on",
+    "unless_null",
+    "max_length",
+    "cut_mark",
+    "create_from",
+    "not_carried",
+)
+"""Keys that mean nothing where a field is only read."""
+MAX_TEMPLATE_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class FieldParts:
     cut_mark: str
     unless_null: bool
     only_on: str
+    create_from: str
 
     @property
     def source(self) -> str:
@@ -104,6 +118,7 @@ class FieldDeclaration:
             cut_mark=self.cut_mark(),
             unless_null=self.flag("unless_null"),
             only_on=self.only_on(),
+            create_from=self.create_from(),
         )
 
     def wrong(self, where: Where, what: str) -> None:
@@ -144,7 +159,7 @@ class FieldDeclaration:
             self.wrong(("write",), why)
         key = given if isinstance(given, str) else self.row.get("path")
         if key is None:
-            for name in ("only_on", "unless_null", "max_length", "cut_mark", "not_carried"):
+            for name in READ_ONLY_WITHOUT:
                 if name in self.row:
                     what = "means nothing here: the field is only read; add path or write"
                     self.wrong((name,), what)
@@ -302,6 +317,20 @@ class FieldDeclaration:
         if "only_on" in self.row:
             self.wrong(("only_on",), f"is {shown(given)}; allowed create, update")
         return ""
+
+    def create_from(self) -> str:
+        """Return the text that a new record gets where the field has no value; empty: none."""
+        given = self.row.get("create_from")
+        if "create_from" not in self.row:
+            return ""
+        is_text = isinstance(given, str) and 0 < len(given) <= MAX_TEMPLATE_CHARS
+        if not is_text or self.field.kind != "text" or not named_in(str(given)):
+            what = "allowed text with the names of our fields, such as {subject}, on a text"
+            self.wrong(("create_from",), f"is {shown(given)}; {what}")
+            return ""
+        if self.only_on() == "update":
+            self.wrong(("create_from",), "means nothing here: only updates carry the field")
+        return str(given)
 
     def flag(self, key: str) -> bool:
         """Return a declared true or false; false if there is none."""

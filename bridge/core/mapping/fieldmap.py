@@ -39,6 +39,8 @@ class FieldMap:
     """The plain top-level name that is read; empty for anything more than that."""
     is_set: bool = False
     on_create: bool = True
+    create_from: Callable[[Mapping[str, Canonical]], Raw | NotCarried] | None = None
+    """Makes what a new record gets where the field has no value, of the agreed values by field."""
     on_update: bool = True
     parent: str = ""
     """The transform by which the raw value names the ticket that a record belongs to.

@@ -69,6 +69,31 @@ def _cut(given: int | Mapping[str, Any]) -> Callable[[Any], Any]:
     return lambda raw: cut(raw, length, mark) if isinstance(raw, str) else raw
 
 
+_NAME = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}")
+
+
+def named_in(pattern: str) -> list[str]:
+    """Return the fields that a template names, such as `{subject}`."""
+    return _NAME.findall(pattern)
+
+
+def filled(pattern: str, values: Mapping[str, Any]) -> str | None:
+    """Return a template with the values of the fields that it names; None where none has any."""
+    texts = {name: _as_words(values.get(name)) for name in named_in(pattern)}
+    if not any(texts.values()):
+        return None
+    return _NAME.sub(lambda place: texts[place[1]], pattern).strip() or None
+
+
+def _as_words(value: Any) -> str:
+    """Return a canonical value as text that people read; empty for none."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
 def is_mark(given: Any) -> bool:
     """Return whether a text may show that something is missing: it is short."""
     return isinstance(given, str) and 0 < len(given) <= MAX_MARK_CHARS and given.isprintable()

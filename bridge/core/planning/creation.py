@@ -19,6 +19,8 @@ from bridge.core.model.state import FieldState, Link, Side
 from bridge.core.model.values import NotCarried, Raw
 from bridge.core.planning.calls import EMPTY_VALUES, value_to_write
 
+NEVER_SET = FieldState()
+"""Of a field that nobody has said anything of; only looked at."""
 CREATE = "create"
 """What is done to make a record, as other work has the verb of its call."""
 
@@ -58,10 +60,12 @@ def plan_create(
         key = field_map.write_key
         if key is None or not field_map.on_create or not _receives(rules, connection, name):
             continue
-        state, writable = link.state.get(name), capabilities.writable.get(key)
-        if state is None or writable is None or not writable.on_create:
+        state, writable = link.state.get(name, NEVER_SET), capabilities.writable.get(key)
+        if writable is None or not writable.on_create:
             continue
         raw = _first_value(state, field_map, writable, probed)
+        if raw in EMPTY_VALUES and state.candidates is None:
+            raw = _composed(link, field_map, writable)
         if raw not in EMPTY_VALUES:
             values[key] = sent[name] = raw
             revs[name] = state.rev
@@ -105,6 +109,20 @@ def _receives(rules: Rules, connection: str, name: str) -> bool:
     """Return whether the sync sends a field to a connection."""
     to = rules.policy(name).to
     return to is None or connection in to
+
+
+def _composed(link: Link, field_map: FieldMap, writable: Writable) -> Raw | None:
+    """Return what a new record gets where a field has no value, if the mapping says so.
+
+    It is nobody's value: the state stays without one.
+    """
+    if field_map.create_from is None:
+        return None
+    values = {name: state.value for name, state in link.state.items() if state.candidates is None}
+    raw = field_map.create_from(values)
+    if isinstance(raw, NotCarried):
+        return None
+    return raw[: writable.max_length] if writable.max_length and isinstance(raw, str) else raw
 
 
 def _first_value(

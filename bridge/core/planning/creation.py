@@ -64,8 +64,8 @@ def plan_create(
         if writable is None or not writable.on_create:
             continue
         raw = _first_value(state, field_map, writable, probed)
-        if raw in EMPTY_VALUES and state.candidates is None:
-            raw = _composed(link, field_map, writable)
+        if raw in EMPTY_VALUES:
+            raw = _composed(link, state, field_map, writable)
         if raw not in EMPTY_VALUES:
             values[key] = sent[name] = raw
             revs[name] = state.rev
@@ -111,12 +111,12 @@ def _receives(rules: Rules, connection: str, name: str) -> bool:
     return to is None or connection in to
 
 
-def _composed(link: Link, field_map: FieldMap, writable: Writable) -> Raw | None:
+def _composed(link: Link, state: FieldState, field_map: FieldMap, writable: Writable) -> Raw | None:
     """Return what a new record gets where a field has no value, if the mapping says so.
 
     It is nobody's value: the state stays without one.
     """
-    if field_map.create_from is None:
+    if field_map.create_from is None or state.candidates is not None:
         return None
     values = {name: state.value for name, state in link.state.items() if state.candidates is None}
     raw = field_map.create_from(values)

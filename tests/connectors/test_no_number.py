@@ -13,6 +13,7 @@ from bridge.core.model.values import ABSENT, Ref, Unreadable
 from bridge.errors import Refused
 from bridge.home import shipped_folder
 from tests.connectors.odd_vendor import ODD
+from tests.connectors.shipped import shipped_fields
 from tests.connectors.test_odd_rows import PLACES, Scene, with_value
 
 SHOWN: dict[str, dict[str, Any]] = {
@@ -62,7 +63,8 @@ def raw_values(place: str, name: str, value: Any) -> dict[str, Any]:
     record = scene.read(scene.odd)[scene.odd]
     file = shipped_folder("mappings") / f"{place.split(maxsplit=1)[0]}.yaml"
     declared = parse(file.read_text(), file.name).data[scene.entity]
-    return compile_entity(scene.entity, declared, AgentTable()).map.extract(record.data)
+    known = shipped_fields()[scene.entity]
+    return compile_entity(scene.entity, declared, AgentTable(), known).map.extract(record.data)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from bridge.connectors.contract import Draft
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.model.values import Ref
 from tests.connectors.bench import FIXTURES
+from tests.connectors.shipped import shipped_fields
 from tests.connectors.switch_bench import document, saying
 
 
@@ -82,9 +83,11 @@ def test_the_mapping_compiles_is_proved_and_keeps_its_examples():
     path = Path(__file__).resolve().parents[2] / "mappings" / "switch.yaml"
     read = load(path, "mappings/switch.yaml")
     made, problems = compile_mapping(
-        read, "switch", AgentTable({}), {"switch": connector_class("switch")}
+        read, "switch", AgentTable({}), {"switch": connector_class("switch")}, shipped_fields()
     )
     assert problems == []
     assert set(made) == {"ticket", "message", "session", "customer"}
-    assert run_examples(read, "switch", {"switch": connector_class("switch")}) == []
+    assert (
+        run_examples(read, "switch", {"switch": connector_class("switch")}, shipped_fields()) == []
+    )
     assert made["message"].fields["internal"].map.write_key is None

@@ -159,6 +159,31 @@ def test_a_listing_that_is_behind_takes_back_nothing_that_was_just_written():
     assert place.there == {"email": "b@x.io", "own": "a"}
 
 
+def test_the_read_by_which_a_write_is_decided_is_not_made_twice():
+    place = PLACES["posthog ticket"]()
+    place.put({"email": "a@x.io"})
+
+    def calls_of(act):
+        before = len(place.bench.box.journal.since())
+        act()
+        return [row.kind for row in place.bench.box.journal.since()[before:]]
+
+    def read():
+        place.bench.connector.read("ticket", [place.id])
+
+    alone = calls_of(read)
+    read()
+    assert calls_of(lambda: place.write(own="a")) == ["write"]
+    assert set(alone) == {"read"}
+    # Once, for one write, and a moment after: else it is read anew.
+    assert calls_of(lambda: place.write(own="b")) == ["read", "write"]
+    place.bench.connector.read("ticket", [place.id])
+    place.bench.box.edit(place.id, {"anonymous_traits": {"email": "b@x.io"}})
+    place.bench.clock.sleep(3)
+    place.write(own="c")
+    assert place.there == {"email": "b@x.io", "own": "c"}
+
+
 def test_nothing_is_written_to_what_is_gone(place):
     place.put({})
     if place.entity == "customer":

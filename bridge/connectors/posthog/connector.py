@@ -163,6 +163,7 @@ class PostHogConnector(JsonHttpConnector):
         witnesses = self._tag_belief.witnesses(PAGE_SIZE - len(wanted))
         pages = self._lookup.find(wanted, witnesses)
         found = [(row, page.answer) for page in pages for row in page.rows if row_id(row) in wanted]
+        self._written_traits.note_read((row for row, _ in found), self._http.now())
         believed = self._believes_empty(
             [row for row, _ in found], [row for page in pages for row in page.rows]
         )
@@ -282,8 +283,10 @@ class PostHogConnector(JsonHttpConnector):
 
     def _traits(self, ref: Ref, own: Mapping[str, Raw]) -> dict[str, Any]:
         """Return a ticket's traits as they are now, our marker included, with these among them."""
-        name, pages = self.connection.name, self._lookup.find({ref.id})
-        row = next((row for page in pages for row in page.rows if row_id(row) == ref.id), None)
+        name, row = self.connection.name, self._written_traits.just_read(ref.id, self._http.now())
+        if row is None:
+            shown = (row for page in self._lookup.find({ref.id}) for row in page.rows)
+            row = next((row for row in shown if row_id(row) == ref.id), None)
         if row is None:
             raise NotFound(name, f"there is no ticket {ref.id}", status=404)
         return whole(name, f"ticket {ref.id}", TRAITS, self._written_traits.newest(row), own)

@@ -1,12 +1,15 @@
-"""The traits that writes of ours were answered with: a listing may not show them yet.
+"""The newest that is known of tickets' traits, which are sent whole.
 
-The traits are sent whole. Whoever took them from a listing that is a second behind would take back
-what was written a moment before.
+A listing may not show yet what a write of ours was answered with: whoever took the traits from one
+that is a second behind would take back what was written a moment before. And a write follows the
+read by which it is decided: what that showed need not be read once more.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.connectors.parsing import Row, is_row, parse_time, row_id
@@ -16,12 +19,29 @@ KEPT = 256
 """Tickets, the last ones written to. Listings are behind by seconds."""
 
 
+MOMENT = timedelta(seconds=2)
+"""A read and the write that follows it are less apart than this."""
+
+
 class WrittenTraits:
-    """What the last writes of one connection showed. May be used from several threads."""
+    """What one connection's writes showed, and its reads just now. Several threads may use it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
+        self._read = threading.local()
+
+    def note_read(self, rows: Iterable[Row], at: datetime) -> None:
+        """Keep what was just read in this thread, in place of what was read before."""
+        self._read.rows, self._read.at = {row_id(row): row for row in rows}, at
+
+    def just_read(self, ticket: str, now: datetime) -> Row | None:
+        """Return a ticket as it was read in this thread a moment ago, once; None: it was not."""
+        at: datetime | None = getattr(self._read, "at", None)
+        if at is None or not timedelta(0) <= now - at <= MOMENT:
+            return None
+        rows: dict[str, Row] = self._read.rows
+        return rows.pop(ticket, None)
 
     def keep(self, answer: Any) -> None:
         """Keep what a write was answered with."""

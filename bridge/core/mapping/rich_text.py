@@ -10,15 +10,14 @@ import re
 from functools import cache, lru_cache
 from html import escape
 from html.parser import HTMLParser
-from typing import Final
-
-import markdownify
-import nh3
-from markdown_it import MarkdownIt
+from typing import TYPE_CHECKING, Final
 
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 MAX_MARKUP_CHARS: Final = 100_000
 MAX_MARKDOWN_CHARS: Final = 30_000
@@ -50,6 +49,16 @@ _HIDDEN: Final = {"script", "style", "title", "head"}
 _SPACE: Final = re.compile(r"[^\S\u00a0]+")
 _TAG: Final = re.compile(r"<([a-z][a-z0-9]{0,15})", re.IGNORECASE)
 _FIXED: Final = "\N{NO-BREAK SPACE}"
+
+
+def load() -> None:
+    """Load the libraries for markup, before the first text comes.
+
+    They take a tenth of a second and some megabytes, and most mappings name none of this.
+    """
+    _renderer()
+    text_of_html("")
+    markdown_of_html("")
 
 
 # --- what is lost ---------------------------------------------------------------------------------
@@ -145,6 +154,8 @@ def _markdown_of_html(raw: str) -> str | Unreadable | None:
     if _depth(clean) > MAX_DEPTH:
         why = f"tags more than {MAX_DEPTH} deep within one another"
         return Unreadable(why, Code.READ_LIMIT)
+    import markdownify  # noqa: PLC0415 - see `load`
+
     made = markdownify.markdownify(clean, heading_style="ATX", bullets="-")
     return _tidy(made.split("\n"))
 
@@ -154,6 +165,8 @@ def html_of_markdown(text: Canonical) -> Raw | NotCarried:
     problem = _why_not(text, MAX_MARKDOWN_CHARS)
     if problem is not None:
         return NotCarried(f"as HTML it cannot be written: {problem.why}")
+    import nh3  # noqa: PLC0415 - see `load`
+
     made = _renderer().render(_encodable(text))
     return nh3.clean(made, tags=_IN_MARKDOWN, url_schemes=_SCHEMES, link_rel=None).strip()
 
@@ -203,6 +216,8 @@ def lost_from_markdown(raw: Raw) -> str:
 
 @cache
 def _renderer() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - see `load`
+
     return MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
 
 
@@ -228,6 +243,8 @@ def _encodable(text: str) -> str:
 
 def _cleaned(raw: str, tags: set[str]) -> str:
     """Return HTML that is well-formed and has only these tags."""
+    import nh3  # noqa: PLC0415 - see `load`
+
     return nh3.clean(
         _encodable(raw),
         tags=tags,

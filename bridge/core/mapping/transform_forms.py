@@ -166,6 +166,18 @@ _MARKDOWN: Final = replace(
 )
 
 
+def _markdown(given: Any) -> Transform:
+    made = _given_nothing(_MARKDOWN, given)
+    rich_text.load()
+    return made
+
+
+def _markup(given: Any, allowed: Mapping[str, Transform]) -> Transform:
+    made = _one_of(given, allowed, "text")
+    rich_text.load()
+    return made
+
+
 # --- times, days and numbers ----------------------------------------------------------------------
 
 
@@ -272,14 +284,14 @@ _ROWS: Final = (
     Form(
         "html",
         ("text",),
-        partial(_one_of, allowed=_HTML, usual="text"),
+        partial(_markup, allowed=_HTML),
         "HTML there, plain text here (`markdown`: Markdown here)",
         "`text` (usual) or `markdown`",
     ),
     Form(
         "markdown",
         ("text",),
-        partial(_given_nothing, _MARKDOWN),
+        _markdown,
         "Markdown there, plain text here",
     ),
     Form(

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "tickets": "bridge.cli.tickets:command",
     "ticket": "bridge.cli.ticket:command",
     "mappings": "bridge.cli.mappings:group",
+    "values": "bridge.cli.values:group",
     "agents": "bridge.cli.agents:command",
     "plan": "bridge.cli.plan:command",
     "apply": "bridge.cli.apply:command",

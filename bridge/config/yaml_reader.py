@@ -111,6 +111,11 @@ def parse(text: str, shown: str) -> Document:
     return document
 
 
+def compose(text: str) -> Node | None:
+    """Return the nodes of a text that `parse` takes, with their places in it."""
+    return _NodeComposer(text).get_single_node()
+
+
 class _Refused(yaml.MarkedYAMLError):
     """Valid YAML, but not for configuration."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from bridge.ledger.tables import side
 
 MAX_SIDES: Final = 1_000
 """So many sides are looked at; a mapping that lacks a common word is on more than that."""
+
+MAX_EXAMPLES: Final = 3
 
 
 @dataclass(slots=True)
@@ -29,12 +32,16 @@ class UnreadValue:
     records: int
     since: datetime | None
     """When the first read that showed it was sent."""
+    until: datetime | None = None
+    """When the last one was."""
+    examples: list[str] = dataclass_field(default_factory=list)
+    """Ids of a few of the records."""
 
 
 def unread_values(tx: Tx) -> list[UnreadValue]:
     """Return every value that has no reading, the most frequent first."""
     marked = (
-        select(side.c.connection, side.c.entity, side.c.fields)
+        select(side.c.connection, side.c.entity, side.c.remote_id, side.c.fields)
         .where(text("side.unread = true"), side.c.tombstone.is_(False), side.c.in_scope)
         .limit(MAX_SIDES)
     )
@@ -47,6 +54,8 @@ def unread_values(tx: Tx) -> list[UnreadValue]:
             new = UnreadValue(row.connection, row.entity, name, entry.shown, 0, entry.seen_at)
             value = found.setdefault(key, new)
             value.records += 1
-            known = [at for at in (value.since, entry.seen_at) if at is not None]
-            value.since = min(known, default=None)
+            known = [at for at in (value.since, value.until, entry.seen_at) if at is not None]
+            value.since, value.until = min(known, default=None), max(known, default=None)
+            if len(value.examples) < MAX_EXAMPLES:
+                value.examples.append(row.remote_id)
     return sorted(found.values(), key=lambda value: (-value.records, value.connection, value.field))

@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from tests.cli.test_operator import Home
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.state import FieldState, Link, Side, SideField
+from bridge.ledger import links
+from tests.cli.test_operator import NOW, Home
 
 
 @pytest.fixture
@@ -67,3 +70,45 @@ def test_vendor_text_in_a_preview_is_shown_and_not_obeyed(home, tmp_path):
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert "[bold]x[/bold]" in shown
+
+
+def unread(home, value="archived"):
+    """A ticket whose status no mapping can read."""
+    field = SideField(
+        shadow="open", map_rev="r", level=1, seen_at=NOW, unreadable="no reading", shown=value,
+        unreadable_code=Code.READ_VALUE,
+    )  # fmt: skip
+    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 1, "helpdesk")})
+    link.sides["helpdesk"] = Side("helpdesk", "tkt_1", {"status": field})
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+
+
+def test_a_value_without_a_reading_is_listed_with_its_line_and_accepted_into_it(home):
+    unread(home)
+    shown = home("values", "list")
+    assert "helpdesk: status 'archived' on 1 ticket" in shown
+    assert "mappings/switch.yaml:" in shown
+    assert "helpdesk:tkt_1" in shown
+    file = home.path / "mappings" / "switch.yaml"
+    before = file.read_text()
+    home("values", "accept", "helpdesk", "status", "archived", "closed")
+    assert file.read_text() == before.replace(
+        "closed: closed}\n      write", "closed: closed, archived: closed}\n      write", 1
+    )
+    assert "value accepted" in home("audit")
+
+
+@pytest.mark.parametrize(
+    ("value", "ours", "code", "said"),
+    [
+        ("gone", "closed", 2, "those of tickets: archived"),
+        ("archived", "asleep", 2, "allowed: new, open"),
+    ],
+)
+def test_what_cannot_be_accepted_leaves_the_file_alone(home, value, ours, code, said):
+    unread(home)
+    file = home.path / "mappings" / "switch.yaml"
+    before = file.read_bytes()
+    assert said in home("values", "accept", "helpdesk", "status", value, ours, code=code)
+    assert file.read_bytes() == before

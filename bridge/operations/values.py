@@ -1,0 +1,147 @@
+"""Vendors' values without a reading: which there are, and giving one a row in its mapping."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bridge import config
+from bridge.config import SandboxAccount, yaml_edit
+from bridge.connectors import CONNECTORS, connector_class
+from bridge.core.mapping.given_values import value_of_words
+from bridge.core.mapping.value_tables import allowed_values
+from bridge.core.model.entities import Field
+from bridge.core.model.values import Unreadable, shown
+from bridge.errors import NotPossible, UnknownName
+from bridge.ledger import unread_values
+from bridge.operations.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownValue:
+    """A value that a system shows and its mapping cannot read."""
+
+    connection: str
+    entity: str
+    field: str
+    value: Any
+    records: int
+    """At least so many: only some of a large ledger's are looked at."""
+    first_seen: datetime | None
+    last_seen: datetime | None
+    examples: list[str]
+    """A few of the records, as `connection:remote-id`."""
+    at: str
+    """The line of the mapping that lacks it."""
+    allowed: str
+    """What it may read as, in words."""
+    proposed: str
+    """The likeliest of them; empty: none is like it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedValue:
+    """A row that a mapping was given."""
+
+    at: str
+    row: str
+    records: int
+    """Records that it makes readable."""
+
+
+def unknown(desk: Desk) -> list[UnknownValue]:
+    """Return the values without a reading, the most frequent first."""
+    with desk.ledger.read() as tx:
+        found = unread_values.unread_values(tx)
+    listed = []
+    for each in found:
+        field = desk.context.fields.get(each.entity, {}).get(each.field)
+        if field is None or each.connection not in desk.config.connections:
+            continue
+        listed.append(
+            UnknownValue(
+                connection=each.connection,
+                entity=each.entity,
+                field=each.field,
+                value=each.value,
+                records=each.records,
+                first_seen=each.since,
+                last_seen=each.until,
+                examples=[f"{each.connection}:{remote_id}" for remote_id in each.examples],
+                at=desk.config.places.get((each.connection, each.entity, each.field), ""),
+                allowed=allowed_values(field),
+                proposed=_likeliest(field, each.value),
+            )
+        )
+    return listed
+
+
+def accept(
+    desk: Desk,
+    accounts: Mapping[str, SandboxAccount] | None,
+    place: tuple[str, str, str],
+    value: str,
+    ours: str,
+) -> AcceptedValue:
+    """Let a value that was seen read as one of ours: its mapping gets a row, and nothing else.
+
+    `place`: connection, entity and field. It is in force once the bridge was started anew, and the
+    records that show it are read again. Raises UnknownName for a value that nobody has seen and for
+    what the field cannot be, NotPossible where the mapping cannot take the row, or would not hold
+    with it; then the file is as it was.
+    """
+    seen = _seen(unknown(desk), place, value)
+    connection, entity, name = place
+    meant = value_of_words(desk.context.fields[entity][name], ours)
+    if isinstance(meant, Unreadable):
+        raise UnknownName(meant.why)
+    home, file = desk.config.home, seen.at.rpartition(":")[0]
+    before = (home / file).read_text(encoding="utf-8")
+    changed = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
+    row = f"{shown(seen.value)}: {shown(meant)}"
+    _store(home / file, changed)
+    try:
+        _check(home, accounts)
+        with desk.acting("value accepted", f"{connection} {name}", {"file": file, "row": row}):
+            pass
+    except BaseException:
+        _store(home / file, before)
+        raise
+    return AcceptedValue(seen.at, row, seen.records)
+
+
+def _seen(found: list[UnknownValue], place: tuple[str, str, str], value: str) -> UnknownValue:
+    here = [each for each in found if (each.connection, each.entity, each.field) == place]
+    for each in here:
+        if value in (str(each.value), shown(each.value)):
+            return each
+    connection, entity, name = place
+    seen = ", ".join(str(each.value) for each in here) or "none"
+    what = f"{connection} shows no {value} in {name} that has no reading"
+    raise UnknownName(f"{what}; those of {entity}s: {seen}")
+
+
+def _check(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> None:
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    problems = config.check(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    if problems:
+        raise NotPossible("; ".join(problems))
+
+
+def _store(file: Path, text: str) -> None:
+    """Replace a file in one go: whoever reads it finds the old text or the new one, whole."""
+    beside = file.with_name(f".{file.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.chmod(file.stat().st_mode & 0o777)
+    beside.replace(file)
+
+
+def _likeliest(field: Field, value: Any) -> str:
+    words = [choice for choice in field.choices if choice is not None]
+    like = difflib.get_close_matches(str(value).casefold(), words, n=1, cutoff=0.5)
+    return like[0] if like else ""

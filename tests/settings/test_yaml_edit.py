@@ -1,0 +1,77 @@
+"""One more row in a mapping of a file, and no other byte changed."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bridge.config.yaml_edit import with_row
+from bridge.config.yaml_reader import parse
+from bridge.errors import ConfigError, NotPossible
+
+FLOW = "# head\nticket:\n  read: {new: new,   open: open}   # theirs: ours\n  # tail\n"
+BLOCK = (
+    "ticket:\n  read:\n    new: new      # as they say\n    open: open\n\n  # tail\n  write: {}\n"
+)
+READ = ("ticket", "read")
+SCALARS = (
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+    | st.integers(-(10**9), 10**9)
+    | st.booleans()
+    | st.none()
+)
+
+
+def test_a_row_in_braces_goes_before_the_last_of_them():
+    assert with_row(FLOW, "f", READ, "archived", "closed") == FLOW.replace(
+        "open: open}", "open: open, archived: closed}"
+    )
+
+
+def test_a_row_of_its_own_line_goes_below_the_last_of_them():
+    assert with_row(BLOCK, "f", READ, "on hold", None) == BLOCK.replace(
+        "    open: open\n", "    open: open\n    on hold: null\n"
+    )
+
+
+def test_the_last_line_of_a_file_may_lack_its_end():
+    text = "read:\n  a: b"
+    assert with_row(text, "f", ("read",), "c", "d") == "read:\n  a: b\n  c: d"
+
+
+@pytest.mark.parametrize("text", [FLOW, BLOCK])
+@given(key=SCALARS, value=SCALARS)
+@example(key="null", value="true")
+@example(key="12", value="1e3")
+@example(key="- a", value="#x")
+@example(key="a: b", value="{}")
+@example(key="~", value="\u2028")
+@example(key="\U0001f600", value="\x85")
+def test_what_is_added_is_read_back_and_all_else_is_there(text, key, value):
+    before = parse(text, "f").data
+    if key in before["ticket"]["read"]:
+        return
+    try:
+        changed = with_row(text, "f", READ, key, value)
+    except (NotPossible, ConfigError):
+        return  # a character that YAML cannot hold: nothing was touched
+    wanted = before["ticket"]["read"] | {key: value}
+    assert parse(changed, "f").data == before | {"ticket": before["ticket"] | {"read": wanted}}
+    added = len(changed) - len(text)
+    start = next(
+        (n for n, pair in enumerate(zip(text, changed, strict=False)) if len(set(pair)) > 1),
+        len(text),
+    )
+    assert changed[:start] + changed[start + added :] == text
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "said"),
+    [
+        (READ, "new", "f:3: ticket.read.new stands there already"),
+        (("ticket", "write"), "new", "has no rows"),
+        (("customer", "read"), "new", "has no rows"),
+    ],
+)
+def test_what_cannot_be_added_is_said(where, key, said):
+    with pytest.raises(NotPossible, match=said):
+        with_row(FLOW, "f", where, key, "closed")

@@ -9,9 +9,9 @@ from bridge.cli.operator import at_desk
 from bridge.cli.screen import say, say_rows
 from bridge.core.model.counting import counted
 from bridge.home import find_home
-from bridge.operations import values
+from bridge.operations import unknown_values
 from bridge.operations.times import when
-from bridge.operations.values import UnknownValue
+from bridge.operations.unknown_values import UnknownValue
 
 
 @click.group("values")
@@ -24,7 +24,7 @@ def group() -> None:
 def list_values(as_json: bool) -> None:
     """List the values without a reading, the most frequent first, each with what to do."""
     with at_desk() as desk:
-        found = values.unknown(desk)
+        found = unknown_values.unknown(desk)
     if as_json:
         say_rows(found)
         return
@@ -47,7 +47,7 @@ def accept(connection: str, field: str, value: str, ours: str, entity: str) -> N
     """
     with at_desk(files_have_changed=True) as desk:
         accounts = wiring.sandbox_accounts(find_home())
-        made = values.accept(desk, accounts, (connection, entity, field), value, ours)
+        made = unknown_values.accept(desk, accounts, (connection, entity, field), value, ours)
     say(f"{made.at}: {field} reads {made.row} now")
     say(f"restart the bridge: {counted(made.records, entity)} will be read again")
 

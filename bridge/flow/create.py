@@ -41,7 +41,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.flow import call_parts, copies, counterpart, parents
+from bridge.flow import call_parts, copies, counterpart, parents, second_looks
 from bridge.flow.commit import (
     changes,
     conclude,
@@ -428,6 +428,7 @@ def adopt(
         to.also.append(lambda tx: parents.queue_children(tx, context, link, connection, to.now))
     detail = {"ref": str(record.ref)} | task.run_detail()
     conclude_into(context, task, to, [Note("created", connection, "", detail), *notes])
+    to.raised += second_looks.second_look(link, record.ref, task.row, to.now)
     yield from store_step(task, to)
     if to.left_out:
         yield from transact(lambda tx: set_aside(tx, context, task, closed, record.ref))

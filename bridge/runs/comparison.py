@@ -17,7 +17,7 @@ from bridge.core.model.markers import Markers
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.engine.context import Context
-from bridge.flow.differences import differences
+from bridge.flow.differences import NOT_SHOWN, differences
 from bridge.flow.match import out_of_scope
 from bridge.flow.replan import kind_of_work, plans, work_key
 from bridge.ledger import drift_findings, hints, link_outlines, links, listings
@@ -49,6 +49,11 @@ class Difference:
     why: str = drift_findings.UNEXPLAINED
     work: tuple[str, ...] = ()
     """Of what is owed: the keys of the work that brings the others level."""
+
+    @property
+    def is_drift(self) -> bool:
+        """Return whether it differs for certain: else the row only does not show all of it."""
+        return self.why != NOT_SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,11 +266,12 @@ class ReconcileJob(ListingJob[Comparison]):
         """Store differences and queue a look at each; a report keeps some in the run itself."""
         row, now = self.task.row, self.context.clock.now()
         new_before = figures.get("new", 0)
-        for each in differences:
+        drift = [each for each in differences if each.is_drift]
+        for each in drift:
             figures[each.kind] = figures.get(each.kind, 0) + 1
         # Before the records are queued: afterwards each of them would be found waiting.
         findings = comparison.as_findings(
-            tx, row.connection, row.entity, differences, first=self.request.first
+            tx, row.connection, row.entity, drift, first=self.request.first
         )
         if self.request.report:
             reported = figures.setdefault("found", [])

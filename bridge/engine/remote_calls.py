@@ -23,10 +23,11 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from queue import Empty, SimpleQueue
 
 from bridge.connectors.contract import Connector
@@ -93,10 +94,29 @@ class RemoteCalls:
     """By connection: calls that were promised and not asked for yet."""
     _landed: SimpleQueue[Future[list[object]]] = field(default_factory=SimpleQueue)
 
+    _holders: Iterator[int] = field(default_factory=count)
+    _holding: dict[str, RemoteRequest] = field(default_factory=dict)
+    """By holder: what has a place of its vendor's."""
+    _forgotten: dict[Future[list[object]], RemoteRequest] = field(default_factory=dict)
+    """Calls under way that nobody waits for any more; they have their places until they land."""
+
     def forget(self) -> None:
-        """Forget everything, as if the worker had died: claims and leases run out."""
+        """Forget everything, as if the worker had died: claims and leases run out.
+
+        But the vendors' places are given back, those of calls under way as these land.
+        """
+        self._forgotten |= self.flying
+        under_way = {request.holder for request in self._forgotten.values()}
+        for holder, request in list(self._holding.items()):
+            if holder not in under_way:
+                self.free_place(request)
         self.answered, self.lines, self.flying = [], {}, {}
         self._landed, self._promised = SimpleQueue(), Counter()
+
+    def free_landed(self) -> None:
+        """Give back the places of calls that were forgotten under way and have landed since."""
+        for call in [call for call in self._forgotten if call.done()]:
+            self.free_place(self._forgotten.pop(call))
 
     def waiting(self) -> list[RemoteRequest]:
         """Return the requests that wait for a budget."""
@@ -162,6 +182,7 @@ class RemoteCalls:
     def submit(self) -> None:
         """Send what the budgets allow, but for what may not be called any more."""
         now = self.context.clock.now()
+        self.free_landed()
         for connection, line in self.lines.items():
             if not line:
                 continue
@@ -255,7 +276,7 @@ class RemoteCalls:
         connection = self.context.connections[request.connection]
         if now < self._closed(request):
             return False
-        holder = request.holder = f"{self.owner}:{id(request)}"
+        holder = request.holder = request.holder or f"{self.owner}:{next(self._holders)}"
         hold = request.weight * connection.timeout + RELEASE_SECONDS
         while request.granted < request.weight:
             pause = self.budget.acquire(connection, holder, now, hold=hold, lane=request.lane)
@@ -263,10 +284,12 @@ class RemoteCalls:
                 if request.granted:
                     # Only the place in flight is free again; the call stays counted.
                     self.budget.release(connection.name, holder)
+                    self._holding.pop(holder, None)
                 closed = self._closed_until.setdefault(connection.name, {})
                 closed[request.lane] = now + timedelta(seconds=pause)
                 return False
             request.granted += 1
+            self._holding[holder] = request
         return True
 
     def collect(self) -> None:
@@ -324,6 +347,7 @@ class RemoteCalls:
 
     def free_place(self, request: RemoteRequest) -> None:
         """Give back what a request holds of its budget; the next may ask for it at once."""
+        self._holding.pop(request.holder, None)
         self.budget.release(request.connection, request.holder)
         self._closed_until.pop(request.connection, None)
 

@@ -171,6 +171,7 @@ class Drain:
 
         The links of writes that may be on their way keep their leases, as a dead worker's do.
         """
+        self._calls.free_landed()
         with self.ledger.transaction() as tx:
             takeover.release_dead(tx, self.context.clock.now(), self.owner.__eq__)
         self._broke_off = False

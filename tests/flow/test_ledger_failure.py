@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from bridge.engine import worker
 from bridge.errors import LedgerError
+from bridge.queue.redis_budget import MemoryBudget
 from tests.flow.world import World
 
 SHORT = timedelta(seconds=5)
@@ -81,3 +83,19 @@ def test_a_write_that_may_be_on_its_way_as_the_ledger_fails_keeps_its_lease():
     assert world.links()[0].sides["L"].attempt is None
     assert world.systems["L"].peek(ours["L"])["status"] == "pending"
     assert len(world.systems["L"].writes()) == 1
+
+
+def test_the_vendors_places_are_free_as_soon_as_what_was_under_way_has_landed(monkeypatch):
+    monkeypatch.setattr(worker, "MIN_CLAIM_INTERVAL", timedelta(0))  # so that a call is under way
+    world = World(names="LH")
+    world.hint("L", world.systems["L"].add(subject="Export stops", status="open"))
+    outage, budget = Outage(world, "read"), MemoryBudget()
+    drain = world.drain(budget=budget)
+    with pytest.raises(LedgerError):
+        drain.run()
+    outage.end()
+    drain.run()
+    began = world.clock.now()
+    other = World(names="LH", ledger=world.ledger).context.connections["L"]
+    for number in range(other.concurrency):
+        assert budget.acquire(other, f"somebody {number}", began, hold=60.0) == 0

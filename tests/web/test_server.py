@@ -58,6 +58,17 @@ def test_a_signed_hint_is_accepted_and_rings(server, redis):
     assert "tring" in ids(server.ledger)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "//webhooks/helpdesk"), ("post", "/webhooks/helpdesk")]
+)
+def test_a_webhook_in_an_unusual_spelling_waits_for_its_commit_beside_the_loop(
+    server, method, path
+):
+    raw = json.dumps({"entity": "ticket", "id": f"{method}{path}"}).encode()
+    headers = signed(connections(), "helpdesk", raw, datetime.now(UTC), f"{method}{path}")
+    assert server.ask(method, path, raw, headers)[0] == 202  # 503, had it held up the loop
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/webhooks/helpdesk", "/nowhere"])
 def test_no_answer_names_the_software_that_gave_it(server, path):
     answer = server.raw(head("Connection: close", path=path, method="GET")).lower()

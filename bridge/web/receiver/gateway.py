@@ -2,11 +2,11 @@
 
 A WSGI server hands a request over while its body is still arriving, and the thread that reads it
 waits. A few callers who send one byte a minute would then occupy every thread. Here a body is
-awaited within limits of size and time, and only then is the application called: with a small body,
-as a webhook has, in the loop itself, since that is done sooner than a thread is woken; with any
-other in a thread. What is posted to a connection's address goes to the receiver of webhooks, past
-the application, which would do no more than hand it on. No thread waits for a commit either
-(late_answer.py).
+awaited within limits of size and time, and only then is the application called, in a thread: it may
+wait, which the loop must not. What is posted to a connection's address goes to the receiver of
+webhooks, past the application, which would do no more than hand it on; with a small body, as a
+webhook has, in the loop itself, since that is done sooner than a thread is woken. No thread waits
+for its commit (late_answer.py).
 """
 
 from __future__ import annotations
@@ -120,13 +120,14 @@ class Gateway:
         except _TooMuchAtOnceError:
             protocol.response_str(503, _BUSY, '{"error":"too many long bodies at once"}')
             return
-        if scope.method not in _READING and len(body) <= SMALL_BODY:
-            answer = self._call(scope, bytes(body))  # shorter than the way to a thread and back
+        name = self._connection(scope)
+        if name is not None and len(body) <= SMALL_BODY:  # sooner than to a thread and back
+            answer = self._received(name, scope, bytes(body))
         else:
             pool = self._probes if scope.method in _READING else self._pool
             loop = asyncio.get_running_loop()
             answer = await loop.run_in_executor(
-                pool, self._call, scope, bytes(body[: self._limit + 1])
+                pool, self._call, name, scope, bytes(body[: self._limit + 1])
             )
         if isinstance(answer, LateAnswer):
             answer = await self._when_known(answer)
@@ -193,12 +194,17 @@ class Gateway:
             if len(body) > SMALL_BODY and self._held > self._bodies:
                 raise _TooMuchAtOnceError
 
-    def _call(self, scope: Any, body: bytes) -> Answer | LateAnswer:
-        path = scope.path
-        if scope.method == "POST" and path.startswith(WEBHOOKS):
-            name = path[len(WEBHOOKS) :]
+    def _connection(self, scope: Any) -> str | None:
+        """Return the connection to whose address this was posted, in the usual spelling."""
+        if scope.method == "POST" and scope.path.startswith(WEBHOOKS):
+            name: str = scope.path[len(WEBHOOKS) :]
             if name in self._receiver.connections:
-                return self._received(name, scope, body)
+                return name
+        return None
+
+    def _call(self, name: str | None, scope: Any, body: bytes) -> Answer | LateAnswer:
+        if name is not None:
+            return self._received(name, scope, body)
         return self._applied(scope, body)
 
     def _received(self, name: str, scope: Any, body: bytes) -> Answer | LateAnswer:

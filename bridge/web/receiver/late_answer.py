@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -22,6 +23,14 @@ def in_json(payload: Mapping[str, str], status: int, *headers: tuple[str, str]) 
     return status, [*_HEADERS, *headers], orjson.dumps(payload) + b"\n"
 
 
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class LateAnswer:
     """The answer of one whose delivery is being committed."""
@@ -34,7 +43,13 @@ class LateAnswer:
     """Return what is answered, however far the commit has come."""
 
     def waited(self) -> Answer:
-        """Wait in this thread, and return what is answered."""
+        """Wait in this thread, and return what is answered.
+
+        Raises RuntimeError in a thread whose event loop runs: it may be this loop that begins the
+        commit (intake.py).
+        """
         if not self.begun.done():
+            if _in_a_loop():
+                raise RuntimeError("an event loop must not wait for a commit: await the answer")
             wait([self.begun], self.patience)
         return self.known()

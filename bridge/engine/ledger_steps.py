@@ -8,7 +8,7 @@ from typing import Any
 
 from bridge.engine.effects import Consult, LedgerEffect, StoreChanges, TakeLink, Transact
 from bridge.ledger import changes, taking
-from bridge.ledger.database import Tx, savepoint
+from bridge.ledger.database import TransactionLost, Tx, savepoint
 
 Answer = tuple[object, Exception | None]
 """What an effect came to: its answer, or the error that it ended in."""
@@ -18,7 +18,8 @@ def carry_out(tx: Tx, asked: Sequence[LedgerEffect], now: datetime) -> list[Answ
     """Carry out ledger effects of different tickets; return what each came to, in their order.
 
     What is stored comes first, for that gives leases back. What fails together is done again one by
-    one: an error is its own ticket's, and nothing of that is stored.
+    one: an error is its own ticket's, and nothing of that is stored. Raises TransactionLost: then
+    nothing of any ticket's is.
     """
     came_to: dict[int, Answer] = {}
     for kind, together in _IN_BULK.items():
@@ -41,6 +42,8 @@ def _together(
         try:
             with savepoint(tx):
                 return [(answer, None) for answer in together(tx, asked, now)]
+        except TransactionLost:
+            raise
         except Exception:  # noqa: BLE001, S110 - each finds its own below
             pass
     return [_alone(tx, effect, now) for effect in asked]
@@ -50,6 +53,8 @@ def _alone(tx: Tx, effect: LedgerEffect, now: datetime) -> Answer:
     try:
         with savepoint(tx):
             return carry_out_one(tx, effect, now), None
+    except TransactionLost:
+        raise
     except Exception as error:  # noqa: BLE001 - raised in the procedure, which knows
         return None, error  # the end of the savepoint may have raised it, too
 

@@ -39,7 +39,7 @@ from bridge.engine.scheduling import (
     most_running,
 )
 from bridge.ledger import connection_health, takeover, work
-from bridge.ledger.database import Ledger, Tx, savepoint
+from bridge.ledger.database import Ledger, TransactionLost, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
 from bridge.ledger.probes import LedgerFindings
 
@@ -300,6 +300,8 @@ class Drain:
                 with savepoint(tx):
                     run_failure = self.procedures.run_failures.get(running.task.row.kind)
                     apply_outcome(tx, self.context, running.task, failure, run_failure)
+            except TransactionLost:
+                raise
             except Exception:  # the claim runs out, and the row is taken up again
                 log.exception(
                     "the outcome of %s could not be stored: %s", running.task.row.key, failure

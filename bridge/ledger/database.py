@@ -40,13 +40,15 @@ from bridge.ledger.driver_errors import (
     Contended,
     DiskFull,
     TakesNoWrites,
+    TransactionLost,
     Unreachable,
     hide_values,
     ledger_error,
+    transaction_lost,
 )
 from bridge.ledger.sqlite_lock import write_lock
 
-__all__ = ["Contended", "DiskFull", "TakesNoWrites", "Unreachable"]
+__all__ = ["Contended", "DiskFull", "TakesNoWrites", "TransactionLost", "Unreachable"]
 
 Tx = Connection
 """An open transaction, the first argument of every function of the ledger."""
@@ -85,11 +87,16 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Open a writing transaction: committed when the block ends, rolled back if it raises."""
+        """Open a writing transaction: committed when the block ends, rolled back if it raises.
+
+        Raises TransactionLost where the block has ended and the database had given it up.
+        """
         with self._write_lock(), self._connected() as connection, connection.begin():
             if self._is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
+            if _is_lost(connection):
+                raise transaction_lost(None, self.shown, self.url)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -202,23 +209,46 @@ class Ledger:
 
 @contextmanager
 def savepoint(tx: Tx) -> Iterator[None]:
-    """Roll back only this block when it raises; the transaction around it goes on."""
+    """Roll back only this block when it raises; the transaction around it goes on.
+
+    Raises TransactionLost where the database has given that up, before the block or within it.
+    """
+    url = tx.engine.url
+    if _is_lost(tx):
+        raise transaction_lost(None, _shown(url), url)
     try:
         # Plain SQL: SQLAlchemy's nested transactions cost five times as much as a savepoint.
         tx.exec_driver_sql("SAVEPOINT part")
         try:
             yield
         except BaseException:
-            if not tx.invalidated:
+            if not (tx.invalidated or _is_lost(tx)):
                 tx.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
                 # Released, or it would hide an outer savepoint of the same name.
                 tx.exec_driver_sql("RELEASE SAVEPOINT part")
             raise
         tx.exec_driver_sql("RELEASE SAVEPOINT part")
-    except DBAPIError as error:
-        if (known := ledger_error(error, _shown(tx.engine.url), tx.engine.url)) is not None:
+    except TransactionLost:
+        raise
+    except Exception as error:
+        if _is_lost(tx):
+            raise transaction_lost(error, _shown(url), url) from error
+        known = ledger_error(error, _shown(url), url) if isinstance(error, DBAPIError) else None
+        if known is not None:
             raise known from error
         raise
+
+
+def _is_lost(tx: Tx) -> bool:
+    """Return whether SQLite has rolled back the whole transaction by itself.
+
+    It does so where its disk is full or fails in the midst of a statement. A savepoint would begin
+    another transaction then, whose release commits it, and a commit would commit nothing.
+    """
+    if tx.dialect.name != "sqlite" or tx.invalidated:
+        return False
+    driver: Any = tx.connection.dbapi_connection
+    return not driver.in_transaction
 
 
 def insert(tx: Tx, table: Table) -> postgresql.Insert:

@@ -58,6 +58,13 @@ class DiskFull(TakesNoWrites):
     """The ledger's disk has no room left."""
 
 
+class TransactionLost(Unreachable):
+    """The database has rolled a whole transaction back by itself: nothing of it is stored.
+
+    No error of one part: whoever catches errors within a transaction lets it through.
+    """
+
+
 _STATES: Final = (
     # deadlock, serialisation failure, lock not available, statement cancelled
     (Contended, {"40P01", "40001", "55P03", "57014"}, "database is locked", "was busy"),
@@ -83,6 +90,18 @@ def ledger_error(error: DriverError, shown: str, url: URL) -> LedgerError | None
     said = _without_secrets(str(error.orig), url)
     kind, what = _kind(error, said, has_options=bool(url.query))
     return kind(f"the ledger at {shown} {what}: {said}") if kind is not None else None
+
+
+def transaction_lost(error: Exception | None, shown: str, url: URL) -> TransactionLost:
+    """Return the error for a transaction that is gone, with the words of what ended it, if known.
+
+    Of other errors than the driver's no word is shown: they may tell values of tickets.
+    """
+    said = f": {_without_secrets(str(error.orig), url)}" if isinstance(error, DBAPIError) else ""
+    return TransactionLost(
+        f"the ledger at {shown} gave a whole transaction up{said}; nothing of that is stored, and "
+        "it is done again: see whether the disk is full or fails"
+    )
 
 
 def _kind(

@@ -78,3 +78,17 @@ def begin(tx, link_id, side, now, **options):
 
 def close(tx, attempt_id, outcome, now, **details):
     return attempts.close(tx, [attempts.ClosedAttempt(attempt_id, now, outcome, **details)])
+
+
+def fill_the_disk(tx):
+    """Store more than SQLite has room for: it rolls the whole transaction back by itself.
+
+    A limit of the database's own takes the place of the disk's end; afterwards there is room again.
+    """
+    driver = tx.connection.dbapi_connection
+    (pages,) = driver.execute("PRAGMA page_count").fetchone()
+    driver.execute(f"PRAGMA max_page_count={pages + 2}").close()
+    try:
+        tx.exec_driver_sql("INSERT INTO tally VALUES (hex(zeroblob(2000000)), 1)")
+    finally:
+        driver.execute("PRAGMA max_page_count=1000000000").close()

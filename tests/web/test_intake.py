@@ -1,13 +1,18 @@
 import asyncio
+import contextlib
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from bridge.connectors.contract import Hint
 from bridge.errors import LedgerError
-from bridge.ledger.database import Ledger
+from bridge.ledger.database import Ledger, TransactionLost
 from bridge.web.receiver.intake import BATCH, Delivery, DirectIntake, GroupIntake
+from tests.ledger.helpers import fill_the_disk
 from tests.web.receiver import START, rows
 
 
@@ -196,3 +201,77 @@ def test_writers_side_by_side_commit_each_on_its_own(ledger):
     intake.close()
     assert ledger.transactions == 20
     assert len(rows(ledger, "inbox")) == 20
+
+
+class Filling(Ledger):
+    """A ledger whose disk is full at the end of a transaction, unseen: SQLite gives it up."""
+
+    def __init__(self, url):
+        super().__init__(url)
+        self.full = 0
+        """How many more transactions are lost."""
+
+    @contextlib.contextmanager
+    def transaction(self):
+        with super().transaction() as tx:
+            yield tx
+            if self.full:
+                self.full -= 1
+                with contextlib.suppress(DBAPIError):
+                    fill_the_disk(tx)
+
+
+@pytest.fixture
+def filling(tmp_path):
+    Ledger(f"sqlite:///{tmp_path}/bridge.db").upgrade()
+    found = Filling(f"sqlite:///{tmp_path}/bridge.db")
+    yield found
+    found.close()
+
+
+def come_to(intake, *deliveries):
+    """Begin deliveries in one round of a loop; return what each came to."""
+
+    async def come():
+        begun = [intake.begin(each) for each in deliveries]
+        return await asyncio.gather(*map(asyncio.wrap_future, begun), return_exceptions=True)
+
+    return asyncio.run(asyncio.wait_for(come(), 60))
+
+
+@pytest.mark.parametrize("kind", [DirectIntake, GroupIntake])
+def test_what_is_lost_with_its_transaction_is_not_acknowledged(filling, kind):
+    filling.full, intake = 1, kind(filling, Bell())
+    with pytest.raises(TransactionLost):
+        submit(intake, delivery(1))
+    assert rows(filling, "inbox") == []
+    assert submit(intake, delivery(1)).is_new
+    intake.close()
+    assert len(rows(filling, "inbox")) == len(rows(filling, "work")) == 1
+
+
+def test_of_a_batch_that_is_lost_that_is_acknowledged_which_is_stored_on_its_own(filling):
+    filling.full, intake = 3, GroupIntake(filling, Bell())  # all of them, then two by themselves
+    came_to = come_to(intake, *map(delivery, range(5)))
+    intake.close()
+    lost = [isinstance(each, TransactionLost) for each in came_to]
+    assert lost == [True, True, False, False, False]
+    assert sorted(row["remote_id"] for row in rows(filling, "inbox")) == ["2", "3", "4"]
+    assert sorted(row["remote_id"] for row in rows(filling, "work")) == ["2", "3", "4"]
+
+
+def test_a_delivery_for_which_the_disk_has_no_room_fails_alone(filling):
+    """SQLite gives the transaction up in the midst of the statement that stores it."""
+    with filling.read() as tx:
+        pages = tx.exec_driver_sql("PRAGMA page_count").scalar()
+
+    @event.listens_for(filling.engine, "checkout")
+    def limit(raw, *_):
+        raw.execute(f"PRAGMA max_page_count={pages + 50}").close()
+
+    intake = GroupIntake(filling, Bell())
+    big = delivery(1, body=random.Random(1).randbytes(500_000).hex())
+    came_to = come_to(intake, delivery(0), big, delivery(2))
+    intake.close()
+    assert [isinstance(each, LedgerError) for each in came_to] == [False, True, False]
+    assert sorted(row["remote_id"] for row in rows(filling, "inbox")) == ["0", "2"]

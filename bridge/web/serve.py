@@ -11,11 +11,13 @@ import os
 import resource
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from granian import Granian
@@ -165,15 +167,28 @@ def serve(
 
 @contextmanager
 def _sharing(workers: int) -> Iterator[None]:
-    """Let several processes share a file of numbers until the block ends."""
+    """Let several processes share a file of numbers until the block ends.
+
+    On Linux it has a name in no folder: nobody clears it away while a process that takes the place
+    of a dead one may need it, and a kill -9 leaves nothing behind.
+    """
     if workers == 1:
         os.environ.pop(FILE, None)
         yield
         return
-    with tempfile.NamedTemporaryFile(prefix="bridge-receiver-") as file:
-        file.truncate(SIZE)
-        os.environ[FILE] = file.name
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("bridge-receiver")
+        name = f"/proc/{os.getpid()}/fd/{descriptor}"
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="bridge-receiver-")
+    try:
+        os.ftruncate(descriptor, SIZE)
+        os.environ[FILE] = name
         yield
+    finally:
+        os.close(descriptor)
+        if sys.platform != "linux":
+            Path(name).unlink(missing_ok=True)
 
 
 def check_port(host: str, port: int) -> None:

@@ -94,6 +94,28 @@ def test_every_process_tells_of_what_all_have_taken(server):
     assert {counted(server) for _ in range(20)} == {20}
 
 
+def test_what_they_count_together_lies_in_no_folder_from_which_it_can_be_cleared(
+    tmp_path, redis, empty_postgres_url, monkeypatch
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    server = Server(tmp_path, redis, empty_postgres_url, workers=2)
+    try:
+        assert server.hint(1)[0] == 202
+        assert list(temporary.iterdir()) == []  # so that a kill -9 leaves nothing behind, either
+        victim = min(serving(server))
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: len(serving(server) - {victim}) == 2)
+        assert {counted(server) for _ in range(20)} == {1}
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(TIMEOUT_SECONDS) == 0
+        assert "Traceback" not in server.output()
+    finally:
+        server.kill()
+        server.ledger.close()
+
+
 def test_a_flood_of_refusals_is_put_off_by_both_together(server):
     began = time.monotonic()
     json = {"content-type": "application/json"}

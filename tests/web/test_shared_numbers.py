@@ -101,6 +101,28 @@ def test_one_that_is_stopped_as_it_counts_holds_nobody_up(file):
         fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_one_that_was_killed_within_a_new_name_spoils_no_other(file):
+    name = b"count:a long name of which nobody knows yet"
+    with file.open("r+b") as dying:  # the name is written, that there is one more is not
+        dying.seek(SIZE // (ROOM + 1))
+        dying.write(name)
+    first, second = SharedNumbers(file), SharedNumbers(file)
+    first.add("count:a")
+    second.add("count:a")
+    assert SharedNumbers(file).beginning("") == {"count:a": 2}
+
+
+def test_without_its_turn_a_process_counts_what_is_known_and_adds_no_name(file):
+    first, second = SharedNumbers(file), SharedNumbers(file)
+    first.add("known")
+    with file.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for numbers, other in ((first, "a"), (second, "b")):
+            numbers.add("known")
+            numbers.add(other, 1e9)
+        assert SharedNumbers(file).beginning("") == {"known": 3}
+
+
 def test_a_rate_is_that_of_all_processes_together(file):
     first, second = (RateMeter(SharedNumbers(file), "taken") for _ in range(2))
     other, rates = RateMeter(SharedNumbers(file), "refused"), (Rate(3, 10.0),)

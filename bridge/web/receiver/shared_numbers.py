@@ -53,17 +53,19 @@ class SharedNumbers:
         self._memory = mmap.mmap(self._file, SIZE)
         self._known = 0
         self._places: dict[str, int] = {}
+        self._is_alone = False
+        """In `locked`: no other process changes numbers meanwhile."""
         self._goes_without_until = 0.0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep all others, in whatever process, from changing numbers in the block."""
         with self._lock:
-            held = self._file >= 0 and self._take_turn()
+            self._is_alone = self._file < 0 or self._take_turn()
             try:
                 yield
             finally:
-                if held:
+                if self._file >= 0 and self._is_alone:
                     fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def get(self, name: str) -> float:
@@ -121,11 +123,13 @@ class SharedNumbers:
 
     def _new(self, name: str) -> int:
         written = name.encode()
-        if len(written) > _NAME_BYTES or self._known == ROOM:
-            return _NAME_BYTES  # there is no room for it: a number that nobody looks at
+        if len(written) > _NAME_BYTES or self._known == ROOM or not self._is_alone:
+            # There is no room for it, or another could take the same: a number nobody looks at.
+            return _NAME_BYTES
         self._known += 1
         begin = self._known * _RECORD
-        self._memory[begin : begin + len(written)] = written
+        # As a whole: one that was killed here has left a name that may be longer.
+        self._memory[begin : begin + _NAME_BYTES] = written.ljust(_NAME_BYTES, b"\0")
         _HEAD.pack_into(self._memory, 0, self._known)
         self._places[name] = begin + _NAME_BYTES
         return begin + _NAME_BYTES

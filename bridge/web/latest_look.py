@@ -57,7 +57,10 @@ class LatestLook(Generic[Found]):
         return self.late(self._found)
 
     def _is_fresh(self) -> bool:
-        return self._found_at is not None and self.clock.now() - self._found_at < self.keep
+        if self._found_at is None:
+            return False
+        age = self.clock.now() - self._found_at
+        return timedelta() <= age < self.keep  # below 0, the clock was set back: nobody knows
 
     def _go(self, ended: threading.Event) -> None:
         try:

@@ -49,6 +49,17 @@ def test_what_was_found_is_looked_for_again_when_its_time_is_over():
     assert it.looks == 2
 
 
+def test_what_was_found_before_the_clock_was_set_back_is_looked_for_again():
+    it, clock = Hanging(), Hands()
+    it.go_on.set()
+    latest = LatestLook(it.look, late, clock, KEEP, patience=20)
+    latest.current()
+    clock.sleep(-3600)
+    latest.current()
+    latest.current()
+    assert it.looks == 2
+
+
 def test_nobody_waits_for_a_look_that_hangs_and_no_second_one_begins():
     it = Hanging()
     latest = LatestLook(it.look, late, Hands(), KEEP, patience=0.01)

@@ -21,7 +21,7 @@ ADD = f"""
 import sys
 from pathlib import Path
 from bridge.web.receiver.shared_numbers import SharedNumbers
-numbers = SharedNumbers(Path(sys.argv[1]))
+numbers = SharedNumbers(Path(sys.argv[1]), patience=60.0)  # however busy the machine is
 print("ready", flush=True)
 sys.stdin.read()
 for number in range({TIMES}):

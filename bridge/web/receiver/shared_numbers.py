@@ -47,7 +47,8 @@ def shared() -> SharedNumbers | None:
 class SharedNumbers:
     """Numbers by name, 0 in the beginning; without a file they are this process's alone."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, patience: float = PATIENCE_SECONDS) -> None:
+        self._patience = patience
         self._lock = threading.Lock()
         self._file = -1 if file is None else os.open(file, os.O_RDWR | os.O_CLOEXEC)
         self._memory = mmap.mmap(self._file, SIZE)
@@ -98,7 +99,7 @@ class SharedNumbers:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() - began > PATIENCE_SECONDS:
+                if time.monotonic() - began > self._patience:
                     self._goes_without_until = time.monotonic() + WITHOUT_SECONDS
                     return False
                 time.sleep(_PAUSE_SECONDS)

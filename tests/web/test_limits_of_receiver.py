@@ -1,13 +1,14 @@
 """What a receiver takes: so many webhooks, each once, whatever is written where nobody signed."""
 
+import io
 import json
-from datetime import timedelta
 
 import pytest
 
 from bridge.core.model.syncs import Rate
+from bridge.web.receiver.late_answer import LateAnswer
 from bridge.web.receiver.rates import REFUSED, RateMeter
-from tests.web.receiver import EVENT, START
+from tests.web.receiver import EVENT, Hands, signed
 
 UNSIGNED_ID = ("helpdesk", "desk")
 
@@ -80,12 +81,46 @@ def test_a_flood_of_bad_signatures_is_put_off_and_takes_nothing_from_the_vendor(
 
 
 def test_a_meter_keeps_to_every_rate_and_forgets_with_time():
-    meter, rates = RateMeter(), (Rate(2, 1.0), Rate(3, 10.0))
-    at = [START + timedelta(seconds=seconds) for seconds in (0, 0, 0, 1, 1, 30, 30, 30)]
-    waits = [round(meter.wait("a", rates, now), 2) for now in at]
+    clock, waits = Hands(), []
+    meter, rates = RateMeter(clock), (Rate(2, 1.0), Rate(3, 10.0))
+    for passed in (0, 0, 0, 1, 0, 29, 0, 0):
+        clock.sleep(passed)
+        waits.append(round(meter.wait("a", rates), 2))
     assert waits == [0, 0, 0.5, 0, 2.33, 0, 0, 0.5]
-    assert meter.wait("b", rates, START) == 0
-    assert meter.wait("c", (), START) == 0
+    assert meter.wait("b", rates) == 0
+    assert meter.wait("c", ()) == 0
+
+
+def test_webhooks_that_arrive_slowly_make_no_room_for_more(receiver):
+    """Each is read for a second, in which another comes and is taken."""
+    webhook = receiver.config.connections["helpdesk"].webhook
+    object.__setattr__(webhook, "rate_limit", (Rate(10, 10.0),))
+    raw, statuses = EVENT.encode(), []
+
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            if self.tell() == 0:
+                receiver.clock.sleep(1)
+                statuses.append(receiver.post().status_code)
+            return super().read(size)
+
+    for _ in range(20):
+        headers = signed(receiver.config.connections, "helpdesk", raw, receiver.clock.now())
+        answer = receiver.app.extensions["bridge"]["receiver"].receive(
+            "helpdesk", headers, Slow(raw)
+        )
+        statuses.append((answer.waited() if isinstance(answer, LateAnswer) else answer)[0])
+    assert len(statuses) - statuses.count(429) == 10 + 19  # ten in the first second, then one
+
+
+def test_a_clock_that_was_set_back_stops_no_webhooks():
+    clock = Hands()
+    meter, rates = RateMeter(clock), (Rate(2, 10.0),)
+    assert [meter.wait("a", rates) for _ in range(3)] == [0, 0, 5]
+    clock.sleep(-3600)
+    assert meter.wait("a", rates) == 5
+    clock.sleep(5)
+    assert meter.wait("a", rates) == 0
 
 
 @pytest.mark.parametrize("remote_id", [".", "..", "", " a", "a\n", "x" * 201])

@@ -13,7 +13,7 @@ from bridge.core.model.syncs import Rate
 from bridge.web.receiver.counters import Counters
 from bridge.web.receiver.rates import RateMeter
 from bridge.web.receiver.shared_numbers import ROOM, SIZE, SharedNumbers
-from tests.web.receiver import START
+from tests.web.receiver import Hands
 
 ROOT = Path(__file__).parents[2]
 TIMES = 3000
@@ -124,12 +124,12 @@ def test_without_its_turn_a_process_counts_what_is_known_and_adds_no_name(file):
 
 
 def test_a_rate_is_that_of_all_processes_together(file):
-    first, second = (RateMeter(SharedNumbers(file), "taken") for _ in range(2))
-    other, rates = RateMeter(SharedNumbers(file), "refused"), (Rate(3, 10.0),)
-    waits = [meter.wait("a", rates, START) for meter in (first, second, first, second, first)]
+    first, second = (RateMeter(Hands(), SharedNumbers(file), "taken") for _ in range(2))
+    other, rates = RateMeter(Hands(), SharedNumbers(file), "refused"), (Rate(3, 10.0),)
+    waits = [meter.wait("a", rates) for meter in (first, second, first, second, first)]
     assert [round(wait, 2) for wait in waits] == [0, 0, 0, 3.33, 3.33]
-    assert other.wait("a", rates, START) == 0
-    assert second.wait("b", rates, START) == 0
+    assert other.wait("a", rates) == 0
+    assert second.wait("b", rates) == 0
 
 
 def test_counters_are_those_of_all_processes_together(file):

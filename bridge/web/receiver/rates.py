@@ -8,9 +8,9 @@ what they give up is found by the next poll.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
+from bridge.clock import Clock
 from bridge.core.model.syncs import Rate
 from bridge.web.receiver.shared_numbers import SharedNumbers
 
@@ -29,16 +29,20 @@ class RateMeter:
     apart that share their numbers.
     """
 
-    def __init__(self, numbers: SharedNumbers | None = None, what: str = "") -> None:
+    def __init__(self, clock: Clock, numbers: SharedNumbers | None = None, what: str = "") -> None:
+        self._clock = clock
         self._numbers = numbers or SharedNumbers()
         self._what = what
 
-    def wait(self, name: str, rates: Sequence[Rate], now: datetime) -> float:
+    def wait(self, name: str, rates: Sequence[Rate]) -> float:
         """Count one, if there is room for it in every rate; else return the seconds until then."""
-        numbers, at = self._numbers, now.timestamp()
+        numbers = self._numbers
         left: dict[str, float] = {}
         pause = 0.0
         with numbers.locked():
+            # Read in here, so that nobody with an older time comes after: the time between would
+            # fill the rate once more.
+            at = self._clock.now().timestamp()
             for rate in rates:
                 place = f"rate:{self._what}:{name}:{rate.calls}/{rate.seconds}"
                 known, full = numbers.get(f"{place}:at"), float(rate.calls)

@@ -85,7 +85,8 @@ class WebhookReceiver:
         self._refusal_log = refusal_log
         self._limit = limit
         self._former = former
-        self._taken, self._refused = RateMeter(numbers, "taken"), RateMeter(numbers, "refused")
+        self._taken = RateMeter(clock, numbers, "taken")
+        self._refused = RateMeter(clock, numbers, "refused")
         secrets = (secret for each in connections.values() for secret in each.secrets)
         self._scrubber = Scrubber(secrets)
 
@@ -101,13 +102,13 @@ class WebhookReceiver:
             signing.verify(webhook, headers, raw, now)
         except Rejected as error:
             # After the signature was checked: strangers cannot use up what the vendor may send.
-            wait = self._refused.wait(counted, REFUSED, now)
+            wait = self._refused.wait(counted, REFUSED)
             answered = TooMany(wait) if wait else error
             # A name that a stranger has made up is not kept.
             known = name if name in self.connections or name in self._former else ""
             self._count_refusal(known, _reason(answered, self.connections.get(name), headers))
             return _refusal(answered)
-        if wait := self._taken.wait(name, webhook.rate_limit, now):
+        if wait := self._taken.wait(name, webhook.rate_limit):
             self._count_refusal(name, TooMany.__name__)
             return _refusal(TooMany(wait))
         connector = self._connectors[name]

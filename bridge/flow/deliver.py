@@ -24,6 +24,8 @@ After the call:
 | -------------------------------- | ---------------------------- | ------------------------------ |
 | the record, or nothing (then it  | merged, planned again        | an answer is a reading: rule   |
 | is read)                         |                              | F1                             |
+| nothing, and the record reads as | left open, read when settled | a listing by which it is read  |
+| before                           |                              | may lag behind: rule F3        |
 | the record had moved, so nothing | merged, planned again        | the plan was for what it       |
 | was sent                         |                              | showed before: rule F2         |
 | refused: an element that the     | not carried until its state  | `field_refusals`               |
@@ -81,7 +83,9 @@ from bridge.flow.write import (
     compare_and_write,
     delivery_written_down,
     is_read_first,
+    leave_open,
     park_if_unsafe,
+    reads_as_planned,
     send_attempt,
     voided,
 )
@@ -189,22 +193,29 @@ def send(context: Context, task: Task, write: OpenWrite) -> Steps[OpenWrite | No
     return (yield from take_answer(context, task, write, answer, started))
 
 
+SHOWN_AS_BEFORE = "it was answered without a record, and a read shows the record as before"
+
+
 def take_answer(
     context: Context, task: Task, write: OpenWrite, answer: Record | None, started: datetime
 ) -> Steps[OpenWrite | None]:
     """Merge what the write was answered with (an empty answer: one read) and store what follows."""
     ref, side, call, attempt = write.ref, write.side, write.call, write.attempt
+    link, entity_map = the_link(task), context.maps[ref.connection][ref.entity]
     own = answer is not None
     if answer is None:
         answer = yield from read_record(
             ref.connection, ref.entity, ref.id, task.deadline(context, ref.connection)
         )
+        if answer is not None and reads_as_planned(answer, call, side, entity_map):
+            # What it is read by may lag behind: only a read after the settling time tells.
+            yield from leave_open(context, task, write, SHOWN_AS_BEFORE)
+            return None
     took = round((context.clock.now() - started).total_seconds() * 1000)
     if answer is None:
         return (yield from take_in(context, task, ref, None))
     side.handle = answer.handle or side.handle
     # Read as of the time of sending: what the answer shows of other fields was so no earlier.
-    link, entity_map = the_link(task), context.maps[ref.connection][ref.entity]
     obs = observation(answer, entity_map, link.parent_id, own=own, sent_at=started)
     # What the connector has seen to be so counts as shown, even where the answer leaves it out.
     proved = {

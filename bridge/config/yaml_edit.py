@@ -21,8 +21,11 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
     """Return the text of a file with one more row in the mapping at `where`.
 
     `shown` is the file's name for messages. Raises NotPossible where there is no mapping, where the
-    key stands in it already, or where the row cannot be put in without touching something else.
+    key stands in it already or can be none, or where the row cannot be put in without touching
+    something else.
     """
+    if isinstance(key, list | dict):
+        raise NotPossible(f"{shown}: a list or an object can be in no table")
     document = parse(text, shown)
     wanted = deepcopy(document.data)
     rows = wanted
@@ -60,8 +63,10 @@ def _inserted(text: str, node: MappingNode, row: str) -> str:
     last = node.value[-1][1]
     end = text.find("\n", last.end_mark.index)
     end = len(text) if end < 0 else end
+    line_end = "\r\n" if text[:end].endswith("\r") else "\n"
+    end -= len(line_end) - 1
     indent = " " * node.value[0][0].start_mark.column
-    return f"{text[:end]}\n{indent}{row}{text[end:]}"
+    return f"{text[:end]}{line_end}{indent}{row}{text[end:]}"
 
 
 def _scalar(value: Any) -> str:

@@ -101,7 +101,7 @@ def accept(
     if isinstance(meant, Unreadable):
         raise UnknownName(meant.why)
     home, file = desk.config.home, seen.at.rpartition(":")[0]
-    before = (home / file).read_text(encoding="utf-8")
+    before = (home / file).read_bytes().decode()
     changed = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
     row = f"{shown(seen.value)}: {shown(meant)}"
     _store(home / file, changed)
@@ -135,8 +135,9 @@ def _check(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> None:
 
 def _store(file: Path, text: str) -> None:
     """Replace a file in one go: whoever reads it finds the old text or the new one, whole."""
+    file = file.resolve()  # a link stays one
     beside = file.with_name(f".{file.name}.new")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(text.encode())
     beside.chmod(file.stat().st_mode & 0o777)
     beside.replace(file)
 

@@ -99,6 +99,15 @@ def test_a_value_without_a_reading_is_listed_with_its_line_and_accepted_into_it(
     assert "value accepted" in home("audit")
 
 
+def test_a_file_with_other_line_ends_keeps_them(home):
+    unread(home)
+    file = home.path / "mappings" / "switch.yaml"
+    before = file.read_bytes().replace(b"\n", b"\r\n")
+    file.write_bytes(before)
+    home("values", "accept", "helpdesk", "status", "archived", "closed")
+    assert file.read_bytes().replace(b", archived: closed", b"") == before
+
+
 @pytest.mark.parametrize(
     ("value", "ours", "code", "said"),
     [

@@ -38,6 +38,18 @@ def test_the_last_line_of_a_file_may_lack_its_end():
     assert with_row(text, "f", ("read",), "c", "d") == "read:\n  a: b\n  c: d"
 
 
+def test_a_row_ends_as_the_other_lines_do():
+    text = BLOCK.replace("\n", "\r\n")
+    changed = with_row(text, "f", READ, "on hold", None)
+    assert changed == text.replace("open: open\r\n", "open: open\r\n    on hold: null\r\n")
+
+
+@pytest.mark.parametrize("key", [["a"], {"a": 1}])
+def test_what_can_be_no_key_is_refused(key):
+    with pytest.raises(NotPossible, match="can be in no table"):
+        with_row(FLOW, "f", READ, key, "closed")
+
+
 @pytest.mark.parametrize("text", [FLOW, BLOCK])
 @given(key=SCALARS, value=SCALARS)
 @example(key="null", value="true")

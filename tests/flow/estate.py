@@ -27,6 +27,22 @@ from bridge.wiring import recognise_earlier_markers
 from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, ManualClock
 
+SWITCH_AND_POSTHOG = """\
+tickets:
+  entity: ticket
+  members: {helpdesk: {create: true}, product: {create: when-supported}}
+  match: [[customer, subject]]
+  precedence: [helpdesk, product]
+  fields:
+    "*": latest
+    subject: {owner: helpdesk, revert: false}
+    description: {owner: helpdesk, revert: false}
+    customer: first
+    created_at: first
+    tags: merge
+"""
+"""A sync of tickets between the two: `mappings/syncs.yaml`."""
+
 
 class Estate:
     """Sandboxes, a ledger, the bridge between them; `options` of the sandboxes by connection."""

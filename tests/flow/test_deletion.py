@@ -28,16 +28,20 @@ class Cut(MemoryConnector):
         return Page([each for each in page.records if each.ref.id not in self.hidden], page.cursor)
 
 
-@pytest.fixture
-def many(world):
-    """Thirty tickets, on both systems."""
-    for number in range(30):
+def known_on_both(world, count):
+    """So many tickets on both systems, and one listing that can be made to hide them."""
+    for number in range(count):
         world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[])
     run(world, "L")
     run(world, "H")
     cut = Cut(world.connectors["L"].connection, world.systems["L"])
     world.connectors["L"] = cut
     return cut
+
+
+@pytest.fixture
+def many(world):
+    return known_on_both(world, 30)
 
 
 def gone(world, name="L"):
@@ -94,14 +98,7 @@ def test_an_emptied_source_concludes_nothing(world, many):
 
 @pytest.fixture
 def few(world):
-    """Ten tickets on both systems, and one listing that can be made to hide them."""
-    for number in range(10):
-        world.systems["L"].add(subject=f"ticket {number}", status="open", priority="low", tags=[])
-    run(world, "L")
-    run(world, "H")
-    cut = Cut(world.connectors["L"].connection, world.systems["L"])
-    world.connectors["L"] = cut
-    return cut
+    return known_on_both(world, 10)
 
 
 @pytest.mark.usefixtures("few")

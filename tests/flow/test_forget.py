@@ -22,6 +22,7 @@ from bridge.ledger.tables import metadata
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
 from bridge.sandbox.transport import WSGIAdapter
+from tests.flow.estate import SWITCH_AND_POSTHOG
 from tests.flow.world import ManualClock, World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,20 +36,6 @@ connections:
     project_id: "12345"
     credentials: {api_key: "x"}
 """
-SYNCS = """\
-tickets:
-  entity: ticket
-  members: {helpdesk: {create: true}, product: {create: when-supported}}
-  match: [[customer, subject]]
-  precedence: [helpdesk, product]
-  fields:
-    "*": latest
-    subject: {owner: helpdesk, revert: false}
-    description: {owner: helpdesk, revert: false}
-    customer: first
-    created_at: first
-    tags: merge
-"""
 
 
 class Account(World):
@@ -58,7 +45,7 @@ class Account(World):
         shutil.copytree(ROOT / "mappings", home / "mappings")
         (home / "config").mkdir()
         (home / "config" / "bridge.yaml").write_text(BRIDGE)
-        (home / "mappings" / "syncs.yaml").write_text(SYNCS)
+        (home / "mappings" / "syncs.yaml").write_text(SWITCH_AND_POSTHOG)
         (home / "mappings" / "agents.yaml").write_text("agents: []\n")
         self.clock, self.ledger = ManualClock(), ledger
         self.helpdesk = SwitchSandbox(self.clock, 1)

@@ -15,25 +15,11 @@ from bridge.operations import why as reasons
 from bridge.preview.apply import apply_plan
 from bridge.preview.dry_run import preview
 from bridge.runs import adoption, reconcile, undo
-from tests.flow.estate import Estate
+from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 from tests.flow.world import FreeBudget
 from tests.operations.desks import desk_of
 
-SYNCS = """\
-tickets:
-  entity: ticket
-  members: {helpdesk: {create: true}, product: {create: when-supported}}
-  match: [[customer, subject]]
-  precedence: [helpdesk, product]
-  fields:
-    "*": latest
-    subject: {owner: helpdesk, revert: false}
-    description: {owner: helpdesk, revert: false}
-    customer: first
-    created_at: first
-    tags: merge
-"""
-FILES = {"mappings/syncs.yaml": SYNCS}
+FILES = {"mappings/syncs.yaml": SWITCH_AND_POSTHOG}
 ANN = "ann@customer.example"
 
 
@@ -281,7 +267,7 @@ def test_why_tells_of_it_like_of_any_other(make):
     }
 
 
-BY_HAND = {"mappings/syncs.yaml": SYNCS + "    team: manual\n"}
+BY_HAND = {"mappings/syncs.yaml": SWITCH_AND_POSTHOG + "    team: manual\n"}
 
 
 def test_a_conflict_is_decided_by_hand_with_one_of_the_declared_values(make):
@@ -306,7 +292,7 @@ def test_a_conflict_is_decided_by_hand_with_one_of_the_declared_values(make):
     assert (helpdesk_team(estate, refs), product_team(estate, refs)) == ("Billing", "billing")
 
 
-OWNED = {"mappings/syncs.yaml": SYNCS + "    team: {owner: helpdesk}\n"}
+OWNED = {"mappings/syncs.yaml": SWITCH_AND_POSTHOG + "    team: {owner: helpdesk}\n"}
 
 
 def test_an_owner_puts_it_back(make):

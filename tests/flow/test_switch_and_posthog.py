@@ -13,22 +13,8 @@ from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem, answer
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
-from tests.flow.estate import Estate
+from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 
-TICKETS = """\
-tickets:
-  entity: ticket
-  members: {helpdesk: {create: true}, product: {create: when-supported}}
-  match: [[customer, subject]]
-  precedence: [helpdesk, product]
-  fields:
-    "*": latest
-    subject: {owner: helpdesk, revert: false}
-    description: {owner: helpdesk, revert: false}
-    customer: first
-    created_at: first
-    tags: merge
-"""
 SESSIONS = """
 customers:
   entity: customer
@@ -47,7 +33,7 @@ screen-shares:
 
 @pytest.fixture
 def estate(tmp_path):
-    def make(syncs=TICKETS, **options):
+    def make(syncs=SWITCH_AND_POSTHOG, **options):
         return Estate(tmp_path, files={"mappings/syncs.yaml": syncs}, options=options)
 
     return make
@@ -166,7 +152,7 @@ def test_a_set_that_has_become_doubtful_is_looked_at_once_and_stands_on_the_time
 
 
 def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_answered(estate):
-    estate = estate(TICKETS + SESSIONS)
+    estate = estate(SWITCH_AND_POSTHOG + SESSIONS)
     refs = met(estate)
     screens, helpdesk = estate.apps["screens"], estate.connectors["helpdesk"]
     visitor = screens.create({"identities": ["ann@customer.example"], "tags": ["#VIP"]})["id"]
@@ -200,7 +186,7 @@ def test_a_finished_screen_share_becomes_one_note_also_when_its_create_is_not_an
     ]
 
 
-DELETING = TICKETS.replace("  match:", "  delete: delete\n  match:").replace(
+DELETING = SWITCH_AND_POSTHOG.replace("  match:", "  delete: delete\n  match:").replace(
     "product: {create: when-supported}", "product: {create: when-supported, allow_delete: true}"
 )
 

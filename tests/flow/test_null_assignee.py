@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bridge.sandbox.exchange import Problem
-from tests.flow.estate import Estate
-from tests.flow.test_switch_and_posthog import TICKETS
+from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 
 
 def test_that_nobody_can_be_unassigned_is_learned_once(tmp_path):
-    estate = Estate(tmp_path, files={"mappings/syncs.yaml": TICKETS})
+    estate = Estate(tmp_path, files={"mappings/syncs.yaml": SWITCH_AND_POSTHOG})
     helpdesk, product = estate.apps["helpdesk"], estate.apps["product"]
     patch, refused = helpdesk.update_ticket, []
 

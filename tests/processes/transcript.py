@@ -162,8 +162,10 @@ class Terminals:
             said = look()
             try:
                 self._compare(step, said)
-            except AssertionError:
+            except AssertionError as missing:
                 if time.monotonic() > until:
+                    for name, terminal in self.open.items():
+                        missing.add_note("\n".join([f"meanwhile, {name}$ said:", *terminal.said]))
                     raise
                 time.sleep(0.1)
             else:

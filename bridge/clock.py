@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -38,3 +38,23 @@ class SystemClock:
         timer = threading.Timer(seconds, act)
         timer.daemon = True
         timer.start()
+
+
+class TimeLimit:
+    """A time that runs out; a clock that is set back meanwhile prolongs nothing.
+
+    Ask it often: what was set back is noticed as it is asked.
+    """
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._asked_at = clock.now()
+        self._end = self._asked_at + timedelta(seconds=seconds)
+
+    def is_over(self) -> bool:
+        """Return whether it has run out."""
+        now = self._clock.now()
+        if now < self._asked_at:
+            self._end -= self._asked_at - now
+        self._asked_at = now
+        return now >= self._end

@@ -158,7 +158,7 @@ class Bridge:
         of the process that has entered, when this one is a part of it, and of this one if it has.
         """
         now = self.clock.now()
-        if self.seen_at is not None and now - self.seen_at <= SEEN_EVERY:
+        if self.seen_at is not None and self.seen_at <= now <= self.seen_at + SEEN_EVERY:
             return False
         self.seen_at = now
         with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:

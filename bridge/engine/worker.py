@@ -13,7 +13,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
+from bridge.clock import TimeLimit
 from bridge.connectors.contract import Connector
 from bridge.engine.budget import Budget
 from bridge.engine.connection_gate import ConnectionGate
@@ -45,8 +47,8 @@ from bridge.ledger.probes import LedgerFindings
 
 log = logging.getLogger("bridge.engine")
 
-MAX_OVERTIME = timedelta(seconds=60)
-"""For so long a drain whose time is up, and that is held up, goes on with other connections."""
+MAX_OVERTIME: Final = 60.0
+"""So many seconds a drain that is held up goes on with other connections after its time."""
 MAX_THREADS = 128
 """Calls at the same time; threads are made as they are needed."""
 MIN_CLAIM_INTERVAL = timedelta(milliseconds=25)
@@ -120,7 +122,7 @@ class Drain:
     """Of those running, how many are of a lane below live."""
     _late: bool = False
     """Its time is up: of the lanes below live nothing new is begun, unless it is held up."""
-    _overtime_ends: datetime | None = None
+    _overtime: TimeLimit | None = None
     _keys: Collection[str] = ()
     """Not empty: nothing else is claimed."""
     _broke_off: bool = False
@@ -177,12 +179,13 @@ class Drain:
         self._broke_off = False
 
     def _loop(self, seconds: float) -> None:
-        end = self.context.clock.now() + timedelta(seconds=seconds)
-        self._overtime_ends = end + MAX_OVERTIME
+        clock = self.context.clock
+        limit = TimeLimit(clock, seconds)
+        self._overtime = TimeLimit(clock, seconds + MAX_OVERTIME)
         while True:
             if not self._calls.hangs():
                 self.beat()
-            self._late = self.stopping() or self.context.clock.now() >= end
+            self._late = self.stopping() or limit.is_over()
             looks = self._may_claim()
             claimed = self._step(claim=looks)
             self._calls.submit()
@@ -315,7 +318,8 @@ class Drain:
         if self._late and (self.stopping() or not (self._below_live or held_up)):
             return False  # else a long job is seen through, and others shall not wait for it
         now = self.context.clock.now()
-        waited = self._claimed_at is None or now - self._claimed_at >= MIN_CLAIM_INTERVAL
+        claimed_at = self._claimed_at
+        waited = claimed_at is None or not claimed_at <= now < claimed_at + MIN_CLAIM_INTERVAL
         free = most_running(self.context, self._calls.paces) - self._running + len(held_up)
         return free > 0 and (waited or not self._running)
 
@@ -350,7 +354,6 @@ class Drain:
 
     def _held_up(self) -> list[tuple[str, RunningProcedure]]:
         """Return what slow vendors hold up, each with the connection; none after the overtime."""
-        now = self.context.clock.now()
-        if self._overtime_ends is not None and now >= self._overtime_ends:
+        if self._overtime is not None and self._overtime.is_over():
             return []
         return self._calls.held_up()

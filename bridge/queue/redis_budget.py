@@ -10,6 +10,9 @@ lie in the future: a window that was overdrawn is made up for by the windows aft
 The lanes share one budget. Each lane below live may fill only its share of every window, and leaves
 the last place in flight free. So however much a reconciliation or an import has to do, live work
 finds room at once.
+
+A clock that was set back moves all that is known back with it: else nothing would be granted until
+it has made up for that.
 """
 
 from __future__ import annotations
@@ -30,10 +33,13 @@ BUSY_WAIT_SECONDS: Final = 0.05
 """The wait when all places are taken, unless a lease runs out sooner."""
 NO_REDIS_WAIT_SECONDS: Final = 1.0
 """The wait while Redis is away: without it nobody knows what the other workers call."""
+SET_BACK_SECONDS: Final = 1.0
+"""A time that lies so long before the last one comes from a clock that was set back."""
 
 # The state of a connection in Redis: `log` has the time of each call (a sorted set), `leases` the
 # calls in flight by holder with the time at which they run out, `state` the time of the first call
-# (`born`) and the time until which nothing is granted (`until`).
+# (`born`), the time until which nothing is granted (`until`) and the time of the last question
+# (`last`).
 _ACQUIRE: Final = """
 local log, leases, state = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
@@ -44,12 +50,21 @@ if now < 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
-local born = tonumber(redis.call('HGET', state, 'born') or '')
-if not born then
-  born = now
-  redis.call('HSET', state, 'born', string.format('%.6f', now))
+local known = redis.call('HMGET', state, 'born', 'until', 'last')
+local born, till = tonumber(known[1] or '') or now, tonumber(known[2] or '') or 0
+local step = (tonumber(known[3] or '') or now) - now
+if step >= tonumber(ARGV[8]) then
+  born, till = born - step, till - step
+  redis.call('HSET', state, 'until', string.format('%.6f', till))
+  for _, key in ipairs({log, leases}) do
+    local entries = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+    for i = 1, #entries, 2 do
+      redis.call('ZADD', key, string.format('%.6f', tonumber(entries[i + 1]) - step), entries[i])
+    end
+  end
 end
-local wait = tonumber(redis.call('HGET', state, 'until') or '0') - now
+redis.call('HSET', state, 'born', string.format('%.6f', born), 'last', string.format('%.6f', now))
+local wait = till - now
 if wait > 0 then return tostring(wait) end
 redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
 local held = redis.call('ZSCORE', leases, holder)
@@ -60,16 +75,16 @@ end
 local longest = 0
 wait = 0
 for i = 0, rates - 1 do
-  local calls, seconds = tonumber(ARGV[8 + 2 * i]), tonumber(ARGV[9 + 2 * i])
+  local calls, seconds = tonumber(ARGV[9 + 2 * i]), tonumber(ARGV[10 + 2 * i])
   calls = math.max(1, math.floor(calls * share + 0.000001))
   longest = math.max(longest, seconds)
-  local known = now - born
+  local seen = now - born
   local used = redis.call('ZCOUNT', log, '(' .. string.format('%.6f', now - seconds), '+inf')
   if used >= calls then
     local nth = redis.call('ZREVRANGE', log, calls - 1, calls - 1, 'WITHSCORES')
     wait = math.max(wait, tonumber(nth[2]) + seconds - now)
-  elseif known < seconds and used * seconds / calls > known then
-    wait = math.max(wait, used * seconds / calls - known)
+  elseif seen < seconds and used * seconds / calls > seen then
+    wait = math.max(wait, used * seconds / calls - seen)
   end
 end
 if wait > 0 then return tostring(math.max(0.001, wait)) end
@@ -142,7 +157,7 @@ class RedisBudget:
             connection.concurrency,
             len(connection.rates),
         ]
-        arguments += [BUSY_WAIT_SECONDS, SHARES[lane]]
+        arguments += [BUSY_WAIT_SECONDS, SHARES[lane], SET_BACK_SECONDS]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
@@ -202,6 +217,17 @@ class _ConnectionUsage:
     """Holder -> when its place in flight runs out."""
     until: float = 0.0
     """Nothing is granted until then."""
+    last: float = 0.0
+    """When it was last asked for."""
+
+    def follow(self, at: float) -> None:
+        """Note the time of a question; move all back with a clock that was set back."""
+        if (step := self.last - at) >= SET_BACK_SECONDS:
+            self.born -= step
+            self.until -= step
+            self.calls = [call - step for call in self.calls]
+            self.leases = {holder: until - step for holder, until in self.leases.items()}
+        self.last = at
 
 
 class MemoryBudget:
@@ -218,6 +244,7 @@ class MemoryBudget:
         at = now.timestamp()
         with self._lock:
             usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
+            usage.follow(at)
             wait = usage.until - at
             if wait > 0:
                 return wait

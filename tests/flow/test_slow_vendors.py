@@ -135,7 +135,7 @@ def test_no_more_of_a_slow_vendors_work_is_begun_when_the_time_is_up(scene):
 
 
 def test_a_drain_that_is_held_up_ends_its_overtime(scene, monkeypatch):
-    monkeypatch.setattr(worker, "MAX_OVERTIME", timedelta(seconds=2))
+    monkeypatch.setattr(worker, "MAX_OVERTIME", 2.0)
     poll(scene, "H")
     poll(scene, "L", after=8.0)
     until = scene.clock.time + timedelta(seconds=20)

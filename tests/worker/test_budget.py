@@ -182,6 +182,28 @@ def test_a_charge_beyond_a_window_is_made_up_for_by_the_next_ones(budget):
     ]
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_it_and_gives_nothing_away(budget):
+    to = connection(Rate(10, 10.0), concurrency=3)
+    budget.acquire(to, "first", START, 1)
+    later = START + timedelta(seconds=30)
+    assert [budget.acquire(to, f"a{n}", later, 20) for n in range(3)] == [0.0] * 3
+    back = later - timedelta(hours=1)
+    assert budget.acquire(to, "b", back, 1) == pytest.approx(0.05), "three are in flight still"
+    for number in range(3):
+        budget.release("helpdesk", f"a{number}")
+    granted = calls(budget, to, back, 40)
+    assert most_in_a_window([back] * 3 + granted, 10.0) <= 10
+    assert len(granted) >= 4 * 10 - 3
+
+
+def test_a_clock_that_is_set_back_prolongs_no_retry_after(budget):
+    to, back = connection(), START - timedelta(hours=1)
+    assert budget.acquire(to, "a", START, 1) == 0.0
+    budget.hold_off("helpdesk", 30, START)
+    assert budget.acquire(to, "a", back, 1) == pytest.approx(30)
+    assert budget.acquire(to, "a", back + timedelta(seconds=31), 1) == 0.0
+
+
 def test_where_no_rate_is_declared_a_charge_asks_redis_for_nothing(redis, valkey):
     budget = RedisBudget(valkey.url, server_time=False)
     budget.charge(connection(), 1000, START)

@@ -45,7 +45,8 @@ class RefusalLog:
             self._put_off = True
             last = self._written_at
             wait = timedelta(0) if last is None else last + WRITE_EVERY - self._clock.now()
-        self._clock.later(max(0.0, wait.total_seconds()), self.write)
+        # A clock that was set back since must not put it off.
+        self._clock.later(min(max(wait, timedelta(0)), WRITE_EVERY).total_seconds(), self.write)
 
     def write(self) -> None:
         """Write down what waits; what cannot be written waits for the next refusal."""

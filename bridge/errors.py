@@ -52,6 +52,10 @@ class LedgerError(BridgeError):
     """The ledger cannot be used as it is (newer version, damaged, wrong address)."""
 
 
+class NoLedger(LedgerError):
+    """There is no ledger yet, or nothing in it."""
+
+
 class UnknownName(BridgeError):
     """Nothing (ticket, connection, field) has the given name; the message says which there are."""
 

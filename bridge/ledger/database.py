@@ -35,7 +35,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import StaticPool
 
-from bridge.errors import LedgerError
+from bridge.errors import LedgerError, NoLedger
 from bridge.ledger.driver_errors import (
     Contended,
     DiskFull,
@@ -140,10 +140,13 @@ class Ledger:
                 script.run_env()
 
     def check(self) -> None:
-        """Raise LedgerError, saying what to do, unless the tables are those of this version."""
+        """Raise LedgerError, saying what to do, unless the tables are those of this version.
+
+        NoLedger when there are none.
+        """
         script = _migrations()
         if self.engine.dialect.name == "sqlite" and not self._file_exists():
-            raise LedgerError(
+            raise NoLedger(
                 f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one"
             )
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
@@ -152,9 +155,7 @@ class Ledger:
             self._refuse_newer(tx, script)
             current = MigrationContext.configure(tx).get_current_heads()
         if not current:
-            raise LedgerError(
-                f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`"
-            )
+            raise NoLedger(f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`")
         if set(current) != set(script.get_heads()):
             raise LedgerError(
                 f"the ledger at {self.shown} is of an older version ({', '.join(current)}): "

@@ -12,7 +12,7 @@ from bridge import config, wiring
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.errors import BridgeError, LedgerError, Unauthorised
+from bridge.errors import BridgeError, LedgerError, NoLedger, Unauthorised
 from bridge.ledger.database import Ledger
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange
@@ -52,6 +52,8 @@ class Check:
 
     outdated: bool = False
     """The bridge last ran by other files."""
+    ledger_error: str = ""
+    """Why it is not known what the files change: there is a ledger, and it cannot be read."""
 
     @property
     def doubtful(self) -> bool:
@@ -61,7 +63,9 @@ class Check:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return what works, but should be looked at."""
-        return self.config.warnings if self.config is not None else ()
+        found = self.config.warnings if self.config is not None else ()
+        unknown = f"what the files change is not known: {self.ledger_error}"
+        return (*found, unknown) if self.ledger_error else found
 
 
 def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bool) -> Check:
@@ -96,7 +100,7 @@ def accept(home: Path, actor: str) -> None:
 
 
 def _compare(checked: Check, compiled: Config) -> Check:
-    """Add what the files change for what the ledger knows; nothing when there is none to ask."""
+    """Add what the files change for what the ledger knows; nothing when there is none yet."""
     clock, ledger = SystemClock(), Ledger(compiled.settings.database)
     context = wiring.build_context(compiled, wiring.connect(compiled, clock), clock)
     try:
@@ -105,8 +109,10 @@ def _compare(checked: Check, compiled: Config) -> Check:
             known = adoption.count_known(tx)
             changes = adoption.compare(tx, context, known)
             outdated = adoption.is_outdated(tx, context)
-    except LedgerError:
+    except NoLedger:
         return checked
+    except LedgerError as error:
+        return replace(checked, ledger_error=str(error))
     finally:
         ledger.close()
     gone = sorted(known.connections - compiled.connections.keys())

@@ -66,6 +66,17 @@ def test_the_same_files_need_nothing_and_say_nothing(run):
     assert "note:" not in run("status").output
 
 
+def test_check_says_when_it_cannot_know_what_files_change(run, home):
+    for end in ("-wal", "-shm"):
+        (home / "var" / f"bridge.db{end}").unlink(missing_ok=True)
+    (home / "var" / "bridge.db").write_bytes(b"no database at all" * 1000)
+    rename_in_files(home)
+    checked = run("check")
+    assert "warning: what the files change is not known: the ledger" in checked.output
+    (home / "var" / "bridge.db").unlink()
+    assert "not known" not in run("check").output
+
+
 def test_check_says_with_numbers_what_a_start_would_do(run, home):
     rename_in_files(home)
     checked = run("check")

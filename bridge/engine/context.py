@@ -9,6 +9,7 @@ import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bridge.clock import Clock
 from bridge.core.mapping.agent_table import AgentTable
@@ -24,6 +25,9 @@ from bridge.ledger.database import Tx
 from bridge.ledger.link_leases import Known
 from bridge.ledger.taking import Asked, LinkWork, Taken
 from bridge.ledger.work import WorkRow
+
+MAPPING_REVISION: Final = "mapping revision"
+"""The key of `Context.taken_in` under which the number of the mappings' revision stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,12 @@ class Context:
     taken_in: dict[str, object] = field(default_factory=dict)
     """Shared knowledge -> its revision that this process has taken in."""
     _rules: dict[str, Rules] = field(default_factory=dict)
+
+    @property
+    def mapping_revision(self) -> int | None:
+        """Return the number of the mappings' revision that all this is; None: it has none."""
+        number = self.taken_in.get(MAPPING_REVISION)
+        return number if isinstance(number, int) else None
 
     def sync_of(self, connection: str, entity: str) -> Sync | None:
         """Return the sync in which a connection mirrors an entity."""

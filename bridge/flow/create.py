@@ -165,6 +165,7 @@ def write_down(
             ready.send_by,
             now,
             task.row.run_id,
+            context.mapping_revision,
         )
     )
     return ready

@@ -205,8 +205,14 @@ def written_down(
     else:
         side.attempt = attempt
     tell(task, to, list(notes))
-    run_id = task.row.run_id
-    opened = attempts.new(link.id, side, to.now, destructive=destructive, run_id=run_id)
+    opened = attempts.new(
+        link.id,
+        side,
+        to.now,
+        destructive=destructive,
+        run_id=task.row.run_id,
+        mapping_revision=context.mapping_revision,
+    )
     to.opened.append(opened)
     if to.held is not None:
         to.held.known[attempt.id] = opened.detail  # it is stored as it is opened

@@ -35,6 +35,8 @@ class NewAttempt:
     opened_at: datetime
     destructive: int = 0
     run_id: int | None = None
+    mapping_revision: int | None = None
+    """The revision of the mappings by which it was decided; None: that has no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,13 @@ class ClosedAttempt:
 
 
 def new(
-    link_id: str, side: Side, now: datetime, *, destructive: int = 0, run_id: int | None = None
+    link_id: str,
+    side: Side,
+    now: datetime,
+    *,
+    destructive: int = 0,
+    run_id: int | None = None,
+    mapping_revision: int | None = None,
 ) -> NewAttempt:
     """Return the side's attempt as it is opened."""
     if side.attempt is None or not side.id:
@@ -66,6 +74,7 @@ def new(
         now,
         destructive,
         run_id,
+        mapping_revision,
     )
 
 
@@ -104,6 +113,7 @@ def history(tx: Tx, link_id: str) -> list[dict[str, Any]]:
         attempt.c.outcome,
         attempt.c.read_back,
         attempt.c.latency_ms,
+        attempt.c.mapping_revision,
     )
     ordered = select(*columns).where(attempt.c.link_id == link_id).order_by(attempt.c.number)
     return [dict(row) for row in tx.execute(ordered).mappings()]
@@ -144,6 +154,7 @@ _COLUMNS = (
     "opened_at",
     "destructive",
     "run_id",
+    "mapping_revision",
 )
 _OPENED = Rows.like(attempt, *_COLUMNS, detail=Text())
 _OUTCOME = ("closed_at", "outcome", "read_back", "latency_ms")

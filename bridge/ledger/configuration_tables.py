@@ -1,4 +1,4 @@
-"""Two tables of the ledger that are about the bridge itself; `tables` has all."""
+"""Tables of the ledger that are about the bridge itself; `tables` has all."""
 
 from __future__ import annotations
 
@@ -27,4 +27,21 @@ process = Table(
     Column("revision", String(64), nullable=False),
     Column("started_at", UTCDateTime, nullable=False),
     Column("seen_at", UTCDateTime, nullable=False),
+)
+
+# The files of mappings/ as they were published or put in force, each whole; the newest is in force
+# (mapping_revisions).
+mapping_revision = Table(
+    "mapping_revision",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("parent", Integer),
+    Column("state", String(20), nullable=False),
+    Column("author", StorableText, nullable=False),
+    Column("note", StorableText, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("checksum", String(64), nullable=False),
+    Column("files", Json, nullable=False),
+    Column("proof", Json(lenient=True)),
+    Column("effect", Json(lenient=True)),
 )

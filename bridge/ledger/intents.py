@@ -46,6 +46,8 @@ class NewIntent:
     send_by: datetime
     opened_at: datetime
     run_id: int | None = None
+    mapping_revision: int | None = None
+    """The revision of the mappings by which it was decided; None: that has no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def begin_all(tx: Tx, opened: Sequence[NewIntent]) -> None:
             each.send_by,
             each.opened_at,
             each.run_id,
+            each.mapping_revision,
         )
         for each in opened
     ]
@@ -173,7 +176,10 @@ _ON_RECORD = select(create_intent.c.number).where(create_intent.c.marker == bind
 _MADE = select(create_intent.c.remote_id).where(create_intent.c.marker == bindparam("of"))
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
 _LOCK_LINKS = select(link.c.id).where(link.c.id.in_(_IDS)).order_by(link.c.id).with_for_update()
-_COLUMNS = ("marker", "link_id", "connection", "entity", "draft", "send_by", "opened_at", "run_id")
+_COLUMNS = (
+    *("marker", "link_id", "connection", "entity", "draft", "send_by", "opened_at", "run_id"),
+    "mapping_revision",
+)
 _OPENED = Rows(**{name: create_intent.c[name].type for name in _COLUMNS})
 _OUTCOME = ("closed_at", "outcome", "remote_id")
 _CLOSED = Rows(**{name: create_intent.c[name].type for name in ("marker", *_OUTCOME)})

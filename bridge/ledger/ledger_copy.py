@@ -20,7 +20,7 @@ from bridge.ledger.database import Ledger, Tx, one_of
 
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
-    | {"survey", "surveyed_key"}
+    | {"mapping_revision", "survey", "surveyed_key"}
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
 """What concerns live systems alone."""

@@ -95,5 +95,6 @@ def _numbered() -> Iterable[tuple[Table, str]]:
     """Return each table whose rows are numbered, and the column."""
     for table in tables.metadata.sorted_tables:
         (first, *more) = table.primary_key.columns
-        if not more and isinstance(first.type, Integer) and not first.foreign_keys:
+        by_itself = isinstance(first.type, Integer) and first.autoincrement is not False
+        if not more and by_itself and not first.foreign_keys:
             yield table, first.name

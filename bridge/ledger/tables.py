@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
-from bridge.ledger.configuration_tables import configuration, process
+from bridge.ledger.configuration_tables import configuration, mapping_revision, process
 from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
 
@@ -39,6 +39,7 @@ __all__ = [
     "inbox",
     "journal",
     "link",
+    "mapping_revision",
     "match_key",
     "metadata",
     "person",
@@ -203,6 +204,7 @@ attempt = Table(
     Column("read_back", Json(lenient=True)),
     Column("latency_ms", Integer),
     Column("run_id", Integer),
+    Column("mapping_revision", Integer),
 )
 Index(
     "uq_attempt_open",
@@ -236,6 +238,7 @@ create_intent = Table(
     Column("outcome", StorableText),
     Column("remote_id", StorableText),
     Column("run_id", Integer),
+    Column("mapping_revision", Integer),
 )
 Index(
     "uq_create_intent_open",

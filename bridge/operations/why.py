@@ -64,6 +64,8 @@ class LastWrite:
     at: datetime
     outcome: str | None
     """None: not known yet."""
+    mapping_revision: int | None = None
+    """The mappings' revision by which it was decided; None: it was noted by none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +309,10 @@ def _last_write(tx: Tx, link: Link, name: str, field: str) -> LastWrite | None:
         for row in attempts.history(tx, link.id)
         if row["connection"] == name and _sends(row["detail"], field)
     ]
-    return LastWrite(writes[-1]["opened_at"], writes[-1]["outcome"]) if writes else None
+    if not writes:
+        return None
+    last = writes[-1]
+    return LastWrite(last["opened_at"], last["outcome"], last["mapping_revision"])
 
 
 def _sends(detail: Any, field: str) -> bool:

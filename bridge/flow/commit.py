@@ -148,7 +148,8 @@ def conclude_into(
     """Finish the work (or put it off until `again_at`) in a step, and plan the whole link.
 
     The work is finished before the plan, so that what the plan finds for this very side is new
-    work.
+    work. Where it is put off, so is what the plan finds: only another reading tells whether it can
+    be done, and until then it would be tried in vain, over and over.
     """
     if again_at is None:
         to.finished = task.row
@@ -158,7 +159,14 @@ def conclude_into(
     # The link is planned after every reading, also one that showed nothing new (rule F9).
     due = task.follow_up_due(to.now)
     wanted = replan(
-        context, link, task.link_work, to.now, lane=row.lane, run_id=row.run_id, due=due
+        context,
+        link,
+        task.link_work,
+        to.now,
+        lane=row.lane,
+        run_id=row.run_id,
+        due=due,
+        not_before={} if again_at is None else {row.connection: again_at},
     )
     to.raised += wanted.work
     to.also += wanted.also(context, link)

@@ -40,8 +40,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from bridge.connectors.contract import Record
 from bridge.core.merge import lifecycle
@@ -69,6 +70,9 @@ from bridge.ledger import drift_findings, hints, intents, probes
 from bridge.ledger.attempts import ClosedAttempt
 from bridge.ledger.database import Tx
 from bridge.ledger.webhook_inbox import Answered
+
+FIRST_LOOK_AGAIN: Final = timedelta(seconds=0.5)
+"""A record just made that is not shown yet is read again after this, and then ever later."""
 
 
 def observe(context: Context, task: Task) -> Steps[OpenWrite | None]:
@@ -230,7 +234,9 @@ def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
         # The answer to our own create outweighs a reading that does not show the record yet.
         shown_by = made + context.appearing_time(side.connection, link.entity)
         if now < shown_by:
-            return Reading("pending", "", [], again_at=min(shown_by, now + settling_time))
+            missing_for = max(FIRST_LOOK_AGAIN, now - made)
+            again_at = min(shown_by, now + settling_time, now + missing_for)
+            return Reading("pending", "", [], again_at=again_at)
     notes: list[Note] = []
     heir: Ref | None = None
     if side.missing_since is not None and not side.tombstone:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from bridge.core.merge.leaving import settle_without_absent
 from bridge.core.model.state import Link, Note, Side
@@ -112,14 +113,26 @@ def replan(
     lane: str = "live",
     run_id: int | None = None,
     due: datetime | None = None,
+    not_before: Mapping[str, datetime] = MappingProxyType({}),
 ) -> WantedWork:
-    """Plan the link, and say what its sides need. `due` is the place of that work in its lane."""
+    """Plan the link, and say what its sides need. `due` is the place of that work in its lane.
+
+    `not_before`: by connection, when something may be done there at the earliest.
+    """
     if (sync := context.syncs.get(link.sync)) is None:
         return WantedWork()
     notes = settle_without_absent(link, context.rules(sync))
     made = plans(context, link)
     wanted = wanted_by(
-        context, link, made, link_work, now, lane=lane, run_id=run_id, due=due or now
+        context,
+        link,
+        made,
+        link_work,
+        now,
+        lane=lane,
+        run_id=run_id,
+        due=due or now,
+        not_before=not_before,
     )
     wanted.notes[:0] = notes
     return wanted
@@ -135,6 +148,7 @@ def wanted_by(
     lane: str,
     run_id: int | None,
     due: datetime,
+    not_before: Mapping[str, datetime],
 ) -> WantedWork:
     """Return what these plans ask for, given the link's work that is in the ledger."""
     wanted = WantedWork(needless=unwanted(link, made, link_work))
@@ -154,7 +168,7 @@ def wanted_by(
             entity=link.entity,
             link_id=link.id,
             lane=lane,
-            due_at=due,
+            due_at=max(due, not_before.get(connection, due)),
             now=now,
             unpark=planned.create is None
             or _frees(context, link, connection, key, planned.create, link_work, lane),

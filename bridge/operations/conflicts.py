@@ -61,7 +61,7 @@ def list_open(desk: Desk) -> list[OpenConflict]:
 
 def _open_conflict(link: Link, row: Mapping[str, Any]) -> OpenConflict:
     records = [f"{name}:{side.remote_id}" for name, side in link.live().items()]
-    candidates = row["detail"].get("candidates") or {}
+    candidates = dict(sorted((row["detail"].get("candidates") or {}).items()))
     subject = link.state.get("subject")
     return OpenConflict(
         ref=records[0] if records else link.id,

@@ -14,8 +14,8 @@ SEEN = {"subject": "It does not print", "status": "open", "priority": "high", "t
 
 
 def lagging(world, seconds):
-    """H shows a record so long after it was made."""
-    connector, made = world.connectors["H"], {}
+    """H shows a record so long after it was made; give the times at which it was asked."""
+    connector, made, asked = world.connectors["H"], {}, []
     create, read = connector.create, connector.read
 
     def creating(draft):
@@ -24,11 +24,13 @@ def lagging(world, seconds):
         return record
 
     def reading(entity, ids):
+        asked.append(world.clock.now())
         shown = read(entity, ids)
         early = [each for each in ids if (world.clock.now() - made[each]).total_seconds() < seconds]
         return {**shown, **dict.fromkeys(early)}
 
     connector.create, connector.read = creating, reading
+    return asked
 
 
 def mirrored(world, **values):
@@ -56,11 +58,12 @@ def test_a_record_that_is_shown_late_was_never_away(ledger, lag, delete):
     world = World(ledger, "LH")
     sync = world.context.syncs["tickets"]
     object.__setattr__(sync, "delete", delete)
-    lagging(world, lag)
+    asked = lagging(world, lag)
     ours, theirs = mirrored(world)
     world.systems["L"].edit(ours, status="pending")
     world.hint("L", ours)
     world.settle()
+    assert len(asked) <= 6 + 2 * lag, "it is asked without a pause"
     assert not {"missing", "deleted"} & set(said(world))
     assert conflicts(world) == []
     assert world.systems["H"].peek(theirs)["status"] == "pending"

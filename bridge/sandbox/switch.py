@@ -118,7 +118,8 @@ class SwitchSandbox(SwitchOthers):
 
     def list_tickets(self, call: ReceivedCall) -> Response:
         """List live tickets, filtered, sorted, a page at a time."""
-        rows = [row for row in self.listed() if self._matches(row, call.query)]
+        query = call.query
+        rows = [row for row in self.listed() if self._matches(row, query)]
         return self._page(call, rows, _SORTS, _listed)
 
     def _matches(self, row: Record, query: Mapping[str, str]) -> bool:

@@ -64,7 +64,8 @@ class SwitchOthers(Sandbox):
         call.entity = entity = _entity(call)
         if call.request.method == "GET":
             known = self.listed(entity) if entity in self.others else self.catalogues[entity]
-            rows = [row for row in known if _matches(row, call.query)]
+            query = call.query
+            rows = [row for row in known if _matches(row, query)]
             sorts = (
                 ("created_at", "updated_at") if self.options["customers_dated"] else ("created_at",)
             )

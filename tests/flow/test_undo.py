@@ -40,7 +40,7 @@ def take_back(estate, run, **options):
         return [line for line in lines if line.kind in {undo.UNDONE, undo.LEFT}]
 
 
-COUNT = 1000
+COUNT = 400
 """Of these humans edit every twentieth."""
 
 

@@ -40,7 +40,7 @@ class TwoSystems:
             "redis: ${BRIDGE_REDIS_URL:-embedded}\n"
             "connections:\n"
             f'  helpdesk: {{system: switch, base_url: "{served.urls["switch"]}/api/v1", '
-            f'credentials: {{api_key: "{keys["switch"]}"}}}}\n'
+            f'timeout: 3, credentials: {{api_key: "{keys["switch"]}"}}}}\n'
             f'  product: {{system: posthog, base_url: "{served.urls["posthog"]}", '
             f'project_id: "12345", credentials: {{api_key: "{keys["posthog"]}"}}}}\n'
         )

@@ -221,6 +221,8 @@ class Terminal:
         self._reader.join(PATIENCE)
         if self.process.stdout is not None:
             self.process.stdout.close()
+        ended = [line for line in self.said if "starting it again" in line]
+        assert ended == [], "\n".join(["a process ended by itself:", *self.said])
 
 
 def free_ports(count: int) -> int:

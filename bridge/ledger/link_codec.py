@@ -116,8 +116,8 @@ def to_side(data: dict[str, Any]) -> Side:
 
 def _field_state(value: FieldState) -> dict[str, Any]:
     data: dict[str, Any] = {"value": value.value, "rev": value.rev}
-    if value.set_by:
-        data["by"] = value.set_by
+    origin = {"by": value.set_by, "from": value.read_from}
+    data |= {key: connection for key, connection in origin.items() if connection}
     if value.lo is not None:
         data["lo"] = value.lo
     if value.hi is not None:
@@ -145,6 +145,7 @@ def _to_field_state(data: dict[str, Any]) -> FieldState:
         value=data["value"],
         rev=data["rev"],
         set_by=data.get("by", ""),
+        read_from=data.get("from", ""),
         lo=data.get("lo"),
         hi=data.get("hi"),
         elements={name: Element(*item) for name, item in data.get("elements", {}).items()},

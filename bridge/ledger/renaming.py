@@ -111,6 +111,7 @@ def _rename_in_states(tx: Tx, link_ids: list[str], old: str, new: str) -> int:
 
 def _rename_in_state(state: FieldState, old: str, new: str) -> None:
     state.set_by = new if state.set_by == old else state.set_by
+    state.read_from = new if state.read_from == old else state.read_from
     for element in state.elements.values():
         element.by = new if element.by == old else element.by
     if state.candidates is not None:

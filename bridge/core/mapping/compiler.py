@@ -197,10 +197,11 @@ def compile_field(
     parts = declaration.parts()
     if declaration.problems:
         raise MappingError(declaration.problems)
-    return _assemble(field, parts, declaration.revision(parts.chain))
+    revision, taken_from = declaration.revision(parts.chain), declaration.taken_from(parts)
+    return _assemble(field, parts, revision, taken_from)
 
 
-def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
+def _assemble(field: Field, parts: FieldParts, revision: str, taken_from: str) -> CompiledField:
     """Return the compiled field that the parts make."""
     transform = parts.chain.transform
     read = make_reader(field, parts.read_table, parts.chain, parts.default)
@@ -221,6 +222,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str) -> CompiledField:
         write=write,
         write_key=parts.write_key,
         source=parts.source,
+        taken_from=taken_from,
         is_set=field.kind == "set",
         on_create=parts.only_on in ("", "create"),
         on_update=parts.only_on in ("", "update"),

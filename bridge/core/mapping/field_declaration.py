@@ -339,6 +339,13 @@ class FieldDeclaration:
             self.wrong((key,), f"is {shown(given)}; allowed true, false")
         return given is True
 
+    def taken_from(self, parts: FieldParts) -> str:
+        """Name the way in which the raw value is taken out of a record."""
+        chain = parts.chain
+        picks = chain.transform is not None and chain.transform.elements is not None
+        shaped_by = self.row.get("as") if picks or chain.combine is not None else None
+        return json.dumps([[path.source for path in parts.paths], _stable(shaped_by)], default=str)
+
     def revision(self, chain: Chain) -> str:
         """Return a hash of all that the meaning of a raw value depends on (rule F19).
 

@@ -37,6 +37,8 @@ class FieldMap:
     """Where the value is sent; None: this mapping never writes the field."""
     source: str = ""
     """The plain top-level name that is read; empty for anything more than that."""
+    taken_from: str = ""
+    """Names the way in which `extract` takes the raw value: two of one name take the same."""
     is_set: bool = False
     on_create: bool = True
     create_from: Callable[[Mapping[str, Canonical]], Raw | NotCarried] | None = None

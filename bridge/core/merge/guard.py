@@ -25,6 +25,20 @@ def destructive_held(count_this_hour: int, more: int, records: int, guard: Guard
     )
 
 
+def change_held(updates: int, records: int, guard: Guard) -> str | None:
+    """Return why the updates that a changed mapping causes wait for an admin's word; None: go.
+
+    Ordinary updates count for nothing else: no human makes so many at once, and a table may.
+    """
+    limit = max(guard.minimum, int(records * guard.share))
+    if guard.lifted or updates <= limit:
+        return None
+    return (
+        f"{counted(updates, 'record')} would be changed, more than the limit of {limit} "
+        f"({guard.share:.0%} of {counted(records, 'record')}, at least {guard.minimum})"
+    )
+
+
 def emptied_source(listed: int, known: int, guard: Guard) -> str | None:
     """Return why a listing that shows no record at all is not believed; None when it is."""
     if listed or not known:

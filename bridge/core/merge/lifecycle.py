@@ -1,4 +1,4 @@
-"""Events of a link besides reads: records vanish and return, admins decide, mappings change.
+"""Events of a link besides reads: records vanish and return, and admins decide.
 
 Each function changes the link in place and returns the lines for its timeline.
 """
@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bridge.core.mapping.fieldmap import FieldMap
-from bridge.core.merge.case import ADMIN, MAPPING, Case, Observation, Rules
+from bridge.core.merge.case import ADMIN, Case, Observation, Rules
 from bridge.core.merge.equality import (
     agrees,
     decision_holds,
-    present_elements,
-    read_set,
-    reads_as,
     shows_state,
 )
 from bridge.core.merge.policies import (
@@ -28,7 +24,7 @@ from bridge.core.merge.policies import (
 )
 from bridge.core.model.capabilities import Support
 from bridge.core.model.entities import STATUS
-from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
+from bridge.core.model.state import FieldState, Link, Note, Side
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 CLOSED = "closed"
@@ -319,76 +315,3 @@ def resolve(link: Link, field: str, value: Canonical, at: datetime) -> list[Note
         "sides": sorted(waiting),
     }
     return [Note("resolved", ADMIN, field, detail)]
-
-
-# --- a changed mapping ----------------------------------------------------------------------------
-
-
-def remap(link: Link, rules: Rules) -> list[Note]:
-    """Let the state follow a changed mapping, from the ledger alone (rule F19).
-
-    What the side that set a field last showed is read again; a new reading moves the state, and
-    every side is behind then, so that the plan can be looked at before a write. Shadows keep their
-    old mapping revision and are no base: the next read of each side is a first contact.
-    """
-    notes: list[Note] = []
-    for name, state in link.state.items():
-        if not state.rev:
-            continue
-        for connection, side in link.live().items():
-            entry = side.fields.get(name)
-            field_map = (
-                rules.maps[connection].fields.get(name) if connection in rules.maps else None
-            )
-            if entry is None or field_map is None or not _is_outdated(entry, field_map):
-                continue
-            if field_map.is_set:
-                notes += _reread_set(name, state, connection, entry, field_map)
-            elif connection == state.set_by:
-                notes += _reread_scalar(name, state, connection, entry, field_map)
-    return notes
-
-
-def _is_outdated(entry: SideField, field_map: FieldMap) -> bool:
-    """Return whether the shadow was taken by another mapping revision."""
-    return not isinstance(entry.shadow, Marker) and entry.map_rev != field_map.revision
-
-
-def _reread_scalar(
-    name: str, state: FieldState, connection: str, entry: SideField, field_map: FieldMap
-) -> list[Note]:
-    """Move the state to the new reading of the shadow that set it."""
-    value, before = reads_as(field_map, entry, entry.shadow), state.value
-    if isinstance(value, Unreadable):
-        return [Note("unreadable", connection, name, {"why": value.why, "code": value.code})]
-    if agrees(field_map, entry, entry.shadow, state):
-        return []
-    move_state(state, value, MAPPING, (state.lo, state.hi))
-    detail = {"value": value, "before": before, "rev": state.rev}
-    return [Note("remapped", connection, name, detail)]
-
-
-def _reread_set(
-    name: str, state: FieldState, connection: str, entry: SideField, field_map: FieldMap
-) -> list[Note]:
-    """Move the elements that this side brought to their new reading.
-
-    Those that other sides brought are theirs to move.
-    """
-    here = read_set(field_map, entry, entry.shadow, present_elements(state))
-    brought = {
-        element
-        for element, known in state.elements.items()
-        if known.present and known.by == connection
-    }
-    old, new = brought - here.keys(), here.keys() - present_elements(state)
-    if not brought or not old | new:
-        return []
-    before, rev = state.value, state.rev + 1
-    for element in old | new:
-        state.elements[element] = Element(
-            element in new, rev, connection if element in new else MAPPING
-        )
-    move_state(state, tuple(sorted(present_elements(state))), MAPPING, (state.lo, state.hi))
-    detail = {"value": state.value, "before": before, "rev": rev}
-    return [Note("remapped", connection, name, detail)]

@@ -87,7 +87,7 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
         if case.name not in ours:
             merge_value(case, raw)
         translate_state(case, raw)
-        _mark_level_if_in_step(case, raw)
+        mark_level_if_in_step(case, raw)
         case.entry.seen_at = obs.read_at
     _note_touch(side, obs, notes)
     side.version = obs.version if obs.version is not None else side.version
@@ -106,7 +106,7 @@ def merge_value(case: Case, raw: Raw) -> None:
         review_conflict(case)
 
 
-def _mark_level_if_in_step(case: Case, raw: Raw) -> None:
+def mark_level_if_in_step(case: Case, raw: Raw) -> None:
     """Move the level of a side that was seen in step with the state (rule F5).
 
     A decision to leave the field alone stays on record beside the level.

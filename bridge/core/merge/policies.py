@@ -34,6 +34,7 @@ def move_state(state: FieldState, value: Canonical, by: str, interval: Interval)
     state.set_by = by
     state.lo, state.hi = interval
     state.ended = state.in_our_time = None
+    state.read_from = ""
 
 
 def move_set(state: FieldState, value: Sequence[str], by: str, interval: Interval) -> None:

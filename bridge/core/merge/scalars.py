@@ -47,7 +47,7 @@ no change: nobody is known to have edited anything. It becomes the shadow; the f
     it agrees with the state            level                         F10: nothing to settle
     a conflict is open on the field     not level                     F18: frozen
     same raw value, other mapping;      the state takes the new       F19: the edit is the table's
-    this side had set the state         reading, set by `mapping`
+    the state comes from this side      reading, set by `mapping`
     same raw value, other mapping       not level                     F19: the state stands
     null, or the vendor's default       not level                     F10: takes the state's value
     the winner would end, or empty,     a conflict opens              F10: nobody has seen it yet
@@ -192,9 +192,10 @@ def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:
 
 def _reread(case: Case, raw: Raw, value: Canonical) -> None:
     """Take a raw value that reads differently by the changed mapping: the table's edit (F19)."""
-    if case.state.set_by == case.connection:
+    if case.state.comes_from(case.connection):
         before = case.state.value
         move_state(case.state, value, MAPPING, case.interval)
+        case.state.read_from = case.connection
         case.mark_level()
         case.note("remapped", raw=raw, value=value, before=before, rev=case.state.rev)
     else:

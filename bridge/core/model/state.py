@@ -37,6 +37,11 @@ class FieldState:
     value: Canonical = None
     rev: int = 0
     set_by: str = ""
+    read_from: str = ""
+    """Of a state that a changed mapping has set: the connection whose value it is a reading of.
+
+    Should the mapping change again, or be taken back, that is read anew.
+    """
     lo: datetime | None = None
     """The value was set after this time (None: unknown; rule F7) ..."""
     hi: datetime | None = None
@@ -56,6 +61,10 @@ class FieldState:
     """Recent changes of hands, for the flip-flop fuse."""
     in_our_time: tuple[datetime, datetime] | None = None
     """Of the time at which a request was made: between which times of our clock that was."""
+
+    def comes_from(self, connection: str) -> bool:
+        """Return whether the value is what a connection's record says, by whichever mapping."""
+        return connection in {self.set_by, self.read_from}
 
 
 @dataclass(slots=True)

@@ -1,0 +1,313 @@
+"""What changed mappings and rules do to one ticket, from what the ledger keeps of it alone.
+
+The very merge and planner that do it later are tried on a link in memory: its sides are read anew,
+its state moves, and each call that follows is taken to land as sent, until nothing is left to do.
+What would be written under the old rules as well is none of the change's doing, and is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bridge.core.mapping.fieldmap import FieldMap, same_declaration
+from bridge.core.merge import observations
+from bridge.core.merge.case import Observation, Rules
+from bridge.core.merge.leaving import settle_without_absent
+from bridge.core.merge.rereading import KnownReadings, is_followed, reread
+from bridge.core.model.state import Attempt, Link, Note, Side, SideField
+from bridge.core.model.values import Canonical, Marker, Raw
+from bridge.core.planning.calls import PlannedCall
+from bridge.core.planning.creation import CreatePlan
+from bridge.core.planning.planner import mark_tried, plan
+from bridge.engine.context import Context
+
+MAX_CALLS: Final = 100
+"""Calls of one ticket that are followed: many more than any ticket needs."""
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EXPECTED: Final = "\0expected"
+"""In place of the marker of a record that would be made."""
+
+LeaveOut = Callable[[Link, str, Sequence[PlannedCall]], Sequence[PlannedCall]]
+"""Takes out of a side's calls what its vendor has refused before."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectWrite:
+    """One call that a change would cause."""
+
+    link: str
+    sync: str
+    op: str
+    """create, update or delete."""
+    connection: str
+    entity: str
+    id: str
+    """The record's; of a create, the records that it is made from."""
+    verb: str = ""
+    values: Mapping[str, Raw] = field(default_factory=dict)
+    """What the call carries, by write key."""
+    sent: Mapping[str, Raw] = field(default_factory=dict)
+    """By canonical field: what the record then shows ..."""
+    before: Mapping[str, Raw] = field(default_factory=dict)
+    """... and what it shows now."""
+    destructive: tuple[str, ...] = ()
+    """What is lost by it, in words."""
+    subject: str = ""
+    """The ticket's, for people; empty where there is none."""
+
+    @property
+    def target(self) -> tuple[str, ...]:
+        """Return what tells it from any other write, but for the values from before."""
+        values = sorted((name, repr(raw)) for name, raw in self.sent.items())
+        return (self.op, self.connection, self.id, *(part for pair in values for part in pair))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data: a line of the list of all that would be written."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MovedState:
+    """An agreed value that is another after the change."""
+
+    field: str
+    before: Canonical
+    after: Canonical
+
+
+@dataclass(frozen=True, slots=True)
+class LossyCell:
+    """A field that a connection will not show as agreed, and does not miss today."""
+
+    connection: str
+    field: str
+    kind: str
+    """`not carried`, `unreadable`, `conflict`: as the ticket's timeline will say it."""
+    why: str
+
+
+@dataclass(slots=True)
+class LinkEffect:
+    """What a change does to one ticket."""
+
+    link: str
+    subject: str
+    writes: list[EffectWrite] = field(default_factory=list)
+    moved: list[MovedState] = field(default_factory=list)
+    lossy: list[LossyCell] = field(default_factory=list)
+    owed: int = 0
+    """Writes that are due without the change as well."""
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    """Connection and field whose value nobody knows before the record is read."""
+    open_attempt: bool = False
+    """A write of the ticket is under way, or its fate unknown: it may come out otherwise."""
+
+    def __bool__(self) -> bool:
+        """Return whether anything of the ticket is another than before."""
+        return bool(self.writes or self.moved or self.lossy)
+
+
+LOSSES: Final = frozenset({"not carried", "unreadable", "conflict"})
+
+
+@dataclass(frozen=True, slots=True)
+class MappingChange:
+    """Two ways to see the same ledger: by the files in force, and by those that are tried."""
+
+    old: Context
+    new: Context
+    _known: dict[str, KnownReadings] = field(default_factory=dict)
+
+    def known(self, sync: str) -> KnownReadings:
+        """Return which stored values the new mappings of a sync would read as well."""
+        if sync not in self._known:
+            self._known[sync] = self._find_known(sync)
+        return self._known[sync]
+
+    def _find_known(self, sync: str) -> KnownReadings:
+        if (members := self.new.syncs.get(sync)) is None:
+            return {}
+        entity = members.entity
+        return {name: self._known_of(name, entity) for name in members.members}
+
+    def _known_of(self, connection: str, entity: str) -> dict[str, list[str]]:
+        old, new = (_fields(context, connection, entity) for context in (self.old, self.new))
+        return {
+            name: [old[name].revision]
+            for name, field_map in new.items()
+            if name in old and taken_alike(old[name], field_map)
+        }
+
+    def unread(self, link: Link) -> list[tuple[str, str]]:
+        """Return the fields of a link's sides that the stored values do not tell."""
+        known = self.known(link.sync)
+        return [
+            (name, field_name)
+            for name, side in link.live().items()
+            if is_followed(side) and side.read_at is not None
+            for field_name, field_map in _fields(self.new, name, link.entity).items()
+            if not field_map.parent
+            and _is_unread(side.fields.get(field_name), field_map, known[name].get(field_name))
+        ]
+
+
+def _is_unread(
+    entry: SideField | None, field_map: FieldMap, revisions: Collection[str] | None
+) -> bool:
+    """Return whether nobody knows what a record has in a field.
+
+    What the mapping of before has looked for in vain would be looked for in vain again.
+    """
+    if entry is None or (isinstance(entry.shadow, Marker) and not entry.unreadable):
+        return revisions is None
+    if same_declaration(entry.map_rev, field_map.revision):
+        return False
+    if revisions is None:
+        return True
+    if entry.unreadable:
+        return entry.shown is None
+    return not any(same_declaration(entry.map_rev, each) for each in revisions)
+
+
+def taken_alike(one: FieldMap, other: FieldMap) -> bool:
+    """Return whether two mappings of a field take the same raw value out of a record."""
+    return (one.taken_from, one.is_set) == (other.taken_from, other.is_set)
+
+
+def effect_on(
+    change: MappingChange,
+    link: Link,
+    as_it_is: Link | None = None,
+    *,
+    leave_out: LeaveOut = lambda _link, _name, calls: calls,
+) -> LinkEffect:
+    """Return what a change does to a link, which is changed on the way.
+
+    `as_it_is`: the same once more as the old rules see it, where something may be due to it anyway.
+    """
+    effect = LinkEffect(link.id, subject_of(link))
+    effect.unread = change.unread(link)
+    effect.open_attempt = any(side.attempt is not None for side in link.live().values())
+    before = {name: state.value for name, state in link.state.items()}
+    notes: list[Note] = []
+    if (sync := change.new.syncs.get(link.sync)) is not None:
+        notes += reread(link, change.new.rules(sync), change.known(link.sync))
+    effect.moved = [
+        MovedState(name, before.get(name), state.value)
+        for name, state in link.state.items()
+        if state.value != before.get(name)
+    ]
+    writes = played(change.new, link, notes, leave_out)
+    owed, known_losses = set[tuple[str, ...]](), set[LossyCell]()
+    if as_it_is is not None:
+        told: list[Note] = []
+        owed = {write.target for write in played(change.old, as_it_is, told, leave_out)}
+        known_losses = set(_losses(told))
+    effect.writes = [write for write in writes if write.target not in owed]
+    effect.owed = len(owed)
+    effect.lossy = [loss for loss in _losses(notes) if loss not in known_losses]
+    return effect
+
+
+def _losses(notes: Iterable[Note]) -> list[LossyCell]:
+    cells = (
+        LossyCell(note.connection, note.field, note.kind, str(note.detail.get("why", "")))
+        for note in notes
+        if note.kind in LOSSES
+    )
+    return list(dict.fromkeys(cells))
+
+
+def subject_of(link: Link) -> str:
+    """Return a ticket's agreed subject; empty where there is none."""
+    state = link.state.get("subject")
+    return str(state.value) if state is not None and state.value else ""
+
+
+def _fields(context: Context, connection: str, entity: str) -> Mapping[str, FieldMap]:
+    mapped = context.maps.get(connection, {}).get(entity)
+    return mapped.fields if mapped is not None else {}
+
+
+# --- playing a plan through -----------------------------------------------------------------------
+
+
+def played(
+    context: Context, link: Link, notes: list[Note], leave_out: LeaveOut
+) -> list[EffectWrite]:
+    """Return the calls that a link needs until it is at rest, each taken to land as it is sent."""
+    if (sync := context.syncs.get(link.sync)) is None:
+        return []
+    rules = context.rules(sync)
+    notes += settle_without_absent(link, rules)
+    writes: list[EffectWrite] = []
+    resting = False
+    while not resting and len(writes) < MAX_CALLS:
+        resting = True
+        for name in sync.members:
+            able = context.capabilities[name][link.entity]
+            planned = plan(link, name, rules, able, context.probes.get(name, {}))
+            notes += planned.notes
+            calls = leave_out(link, name, planned.calls)
+            if planned.create is not None and not planned.create.missing:
+                writes.append(_create(link, name, planned.create))
+                link.intents[name] = EXPECTED
+            elif planned.delete:
+                writes.append(_delete(link, link.sides[name]))
+                link.sides[name].tombstone = True
+            elif calls:
+                writes.append(_update(link, link.sides[name], calls[0]))
+                notes += _land(link, link.sides[name], calls[0], rules)
+            else:
+                continue
+            resting = False
+    return writes
+
+
+def _create(link: Link, connection: str, made: CreatePlan) -> EffectWrite:
+    origin = sorted(f"{side.connection}:{side.remote_id}" for side in link.live().values())
+    write = _write(link, "create", connection, ", ".join(origin))
+    return replace(write, values=made.values, sent=made.sent)
+
+
+def _delete(link: Link, side: Side) -> EffectWrite:
+    write = _write(link, "delete", side.connection, side.remote_id)
+    return replace(write, destructive=(f"{link.entity} deleted",))
+
+
+def _update(link: Link, side: Side, call: PlannedCall) -> EffectWrite:
+    return replace(
+        _write(link, "update", side.connection, side.remote_id),
+        verb=call.verb,
+        values=call.body,
+        sent=call.sent,
+        before={name: raw for name, raw in call.before.items() if not isinstance(raw, Marker)},
+        destructive=call.destructive,
+    )
+
+
+def _write(link: Link, op: str, connection: str, remote_id: str) -> EffectWrite:
+    about = (link.id, link.sync, op, connection, link.entity, remote_id)
+    return EffectWrite(*about, subject=subject_of(link))
+
+
+def _land(link: Link, side: Side, call: PlannedCall, rules: Rules) -> list[Note]:
+    """Take a call for answered as it was sent, in memory; return what it says of losses."""
+    mark_tried(link, side.connection, call)
+    at = side.read_at or LONG_AGO
+    attempt = Attempt(
+        id="",
+        verb=call.verb,
+        sent=dict(call.sent),
+        before=dict(call.before),
+        state_values=dict(call.state_values),
+        revs=dict(call.revs),
+        send_by=at,
+        body=dict(call.body),
+    )
+    observations.open_attempt(side, attempt)
+    answer = Observation(side.connection, dict(call.sent), at, version=side.version, own=True)
+    return [note for note in observations.absorb(link, answer, rules) if note.kind in LOSSES]

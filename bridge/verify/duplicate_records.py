@@ -50,7 +50,8 @@ def duplicates(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
     for (_, ref), times in links_of.items():
         if times > 1:
             yield "duplicates", {"ref": list(ref), "why": f"in {times} links"}
-    aside = _set_aside(index, made)
+    others = {ref for entity, ref in links_of if entity != TICKET}
+    aside = _set_aside(index, [row for row in made if ref_of(row) not in others])
     for _, ref in sorted(_too_many(made, linked | aside, opened, apart, lost.deleted)):
         yield "duplicates", {"ref": list(ref), "why": "one counterpart too many"}
 

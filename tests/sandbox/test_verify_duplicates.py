@@ -168,6 +168,16 @@ def test_a_copy_that_a_human_must_place_is_no_duplicate_as_long_as_no_other_is_m
     assert run.report().duplicates > 0
 
 
+def test_copies_of_messages_are_none_of_a_ticket_where_both_are_kept_alike(run):
+    run.switch.create({"subject": "Another", "customer_email": "eve@example.com"})
+    copy = run.counterpart_at_posthog("eve@example.com", marker="m9")
+    run.fact("ambiguous", connection="posthog", id=copy)
+    for _ in range(5):
+        text = run.counterpart_at_posthog("")  # nothing says whose it is
+        run.fact("link", entity="message", refs={"posthog": text})
+    assert run.report().duplicates == 0
+
+
 def test_a_copy_of_what_was_deleted_stays_where_a_ledger_that_was_lost_since_knew_it(run):
     gone = run.switch.create({"subject": "Gone", "customer_email": "eve@example.com"})["id"]
     copy = run.counterpart_at_posthog("eve@example.com")

@@ -14,6 +14,7 @@ from bridge.errors import BridgeError
 
 TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
+FOLLOW_EVERY: Final = timedelta(seconds=2)
 PRUNE_EVERY: Final = timedelta(hours=1)
 NOTE_EVERY: Final = timedelta(seconds=1)
 WATCH_EVERY: Final = timedelta(seconds=15)
@@ -54,6 +55,7 @@ def run_clock(
     now = bridge.clock.now()
     duties = [
         Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
+        Duty("take-up of mappings", FOLLOW_EVERY, bridge.follow, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
         Duty("census", CENSUS_EVERY, bridge.renew_census, now),

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import random
 import uuid
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from bridge.clock import Clock, SystemClock
-from bridge.config import Config, SandboxAccount, load
-from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.config import Config
+from bridge.config.mapping_texts import Published
+from bridge.config.published_mappings import with_mappings
+from bridge.connectors import build
 from bridge.connectors.contract import Connector
-from bridge.core.model.syncs import Secret
 from bridge.engine import worker_identity
-from bridge.engine.context import Context
+from bridge.engine.context import MAPPING_REVISION, Context
 from bridge.engine.worker import Drain, DrainCounts
-from bridge.errors import FilesDiffer, LedgerError
+from bridge.errors import ConfigError, FilesDiffer, LedgerError
 from bridge.home import find_home
+from bridge.home_configuration import (
+    as_called,
+    connector_classes,
+    load_config,
+    published_in,
+    sandbox_accounts,
+    secrets_of,
+)
 from bridge.http.client import Http
-from bridge.ledger import intents, refused_webhooks, running_processes
+from bridge.ledger import intents, mapping_revisions, refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
@@ -34,11 +42,14 @@ from bridge.runs import (
     account_metrics,
     adoption,
     older_ledger,
+    published_files,
     reconcile,
     retention,
     schedule,
     upkeep,
 )
+
+__all__ = ["connector_classes", "load_config", "published_in", "sandbox_accounts", "secrets_of"]
 
 OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
@@ -60,6 +71,10 @@ class Bridge:
     worker: Drain
     alone: bool = False
     """It works for one command by itself: who typed that needs no news of its start and end."""
+    kind: str = ""
+    """What it has entered as: `worker`, `web`, `clock`, or a command."""
+    refused: str = ""
+    """The files in force, if this process cannot take them up; that was told."""
     seen_at: datetime | None = None
     """When the ledger was last told that this process is at work."""
 
@@ -70,27 +85,117 @@ class Bridge:
         says that it is meant so. `alone`: a command that works by itself. Raises FilesDiffer, and
         leaves those in force that are, when processes run by others.
         """
+        self.kind, self.alone = kind, alone
+        self._begin_publishing()
+        while not self._has_entered(kind, accept=accept, alone=alone):
+            self._work_by(self._published())
+        self._tell("started")
+
+    def accept(self, actor: str) -> None:
+        """Put the files in force although they changed in a doubtful way; it is written down."""
+        self._begin_publishing()
+        while not self._has_adopted(actor):
+            self._work_by(self._published())
+
+    def _has_adopted(self, actor: str) -> bool:
+        with self.ledger.transaction() as tx:
+            return self._put_in_force(tx, actor, accept=True)
+
+    def _has_entered(self, kind: str, *, accept: bool, alone: bool) -> bool:
+        """Enter, and return True; False, and nothing was done: others were published meanwhile."""
         now = self.clock.now()
         with self.ledger.transaction() as tx:
             running_processes.forget_ended(tx, now, worker_identity.is_alive)
             if alone and (differs := self._differs(tx)):
                 raise FilesDiffer([f"{differs}; nothing was done"])
-            adoption.take_up(tx, self.context, kind, accept=accept)
+            if not self._put_in_force(tx, kind, accept=accept):
+                return False
             if kind == "web" and "web" not in {
                 each.kind for each in adoption.running(tx, self.context)
             }:
                 refused_webhooks.note_restart(tx, now)
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
-        self.alone = alone
-        self._tell("started")
+        return True
+
+    def _put_in_force(self, tx: Tx, actor: str, *, accept: bool) -> bool:
+        """Put these files in force and keep them; False: others were published meanwhile."""
+        files, number = self.config.files, self.config.number
+        if self.config.from_ledger and not published_files.are_newest(tx, files, number):
+            return False
+        adoption.take_up(tx, self.context, actor, accept=accept)
+        published_files.keep(tx, self.context, files, actor)
+        return True
+
+    def _begin_publishing(self) -> None:
+        """Where the ledger is to have the mappings and has none: begin with the home's files."""
+        if self.config.from_ledger and not self.config.number:
+            self._work_by(Published(1, self.config.files))
 
     def enter_beside(self, kind: str) -> None:
         """Count as one more process of that kind until `leave`, by files that are in force."""
         now = self.clock.now()
+        self.kind = kind
         with self.ledger.transaction() as tx:
             running_processes.forget_ended(tx, now, worker_identity.is_alive)
             running_processes.started(tx, self.worker.owner, kind, self.context.revision, now)
         self._tell("started")
+
+    def follow(self, *names: str) -> None:
+        """Take up the mappings that were published since, where the ledger has them.
+
+        Called between two pieces of work. `names`: as for `note_seen`. What cannot be loaded, as by
+        an older version of the bridge, leaves this process by the mappings that it has, until a
+        worker goes by the newer ones; `bridge doctor` shows it.
+        """
+        if not self.config.from_ledger:
+            return
+        with self.ledger.read() as tx:
+            in_force = published_files.in_force(tx, self.context)
+        if in_force == self.context.revision:
+            return
+        if in_force != self.refused:
+            try:
+                self._work_by(self._published())
+            except ConfigError as error:
+                self._refuse(in_force, error)
+        if in_force == self.refused:
+            with self.ledger.read() as tx:
+                published_files.stay(tx, self.context, in_force)
+            return
+        if self.refused:
+            self.refused = ""
+            self.store_start(self._follower, "")
+        with self.ledger.transaction() as tx:
+            for name in names or (self.worker.owner,):
+                running_processes.took_up(tx, name, self.context.revision)
+        logger.info("took up revision %d of the mappings", self.config.number)
+
+    def _refuse(self, in_force: str, error: ConfigError) -> None:
+        self.refused = in_force
+        why = f"the mappings that were published cannot be loaded here: {error}"
+        logger.error("%s; this process goes on by revision %d", why, self.config.number)
+        self.store_start(self._follower, why)
+
+    @property
+    def _follower(self) -> str:
+        """Return what a start is stored as that is none, but a change of the mappings."""
+        return f"{self.kind} with the newest mappings"
+
+    def _published(self) -> Published:
+        with self.ledger.read() as tx:
+            newest = mapping_revisions.newest(tx)
+        if newest is None:
+            raise ConfigError(
+                ["the ledger has no mappings; `bridge mappings import DIR` puts some in"]
+            )
+        return Published(newest.number, newest.files)
+
+    def _work_by(self, published: Published) -> None:
+        """Work by other mappings from now on. Raises ConfigError, and all is as it was."""
+        config = with_mappings(self.config, published, connector_classes())
+        self.config = as_called(config)
+        self.context = build_context(self.config, self.connectors, self.clock)
+        self.worker.work_by(self.context)
 
     def leave(self) -> None:
         """Count as a running process no longer; without a ledger, its end shows by itself."""
@@ -111,16 +216,8 @@ class Bridge:
         return "the files have changed since the bridge last ran: `bridge check` says what it means"
 
     def _differs(self, tx: Tx) -> str:
-        """Return since when processes run by other files; empty when none do."""
-        others = adoption.outdated_processes(tx, self.context)
-        if not others:
-            return ""
-        since = min(each.started_at for each in others)
-        kinds = ", ".join(sorted({each.kind for each in others}))
-        return (
-            f"the files differ from those that the bridge runs by ({kinds}, started "
-            f"{since:%Y-%m-%d %H:%M:%SZ}): restart it, so that all of it works by the same"
-        )
+        number = self.config.number if self.config.from_ledger else 0
+        return published_files.difference(tx, self.context, number)
 
     def have_entered(self, pids: Collection[int]) -> bool:
         """Return whether processes of this machine have read the files and begun by them."""
@@ -141,6 +238,9 @@ class Bridge:
         self.doorbell.answered()
         was_outdated = self.worker.outdated
         counts = self.worker.run(keys=keys)
+        if self.worker.outdated:
+            self.follow()
+            self.worker.outdated = self.is_outdated()
         if self.worker.outdated:
             if not was_outdated:
                 logger.error("other files are in force: this process begins nothing; restart it")
@@ -166,6 +266,14 @@ class Bridge:
                 running_processes.seen(tx, name, now)
             return True
         return False
+
+    def keep_up(self, *names: str) -> bool:
+        """Do what `note_seen` does and, whenever that notes something, what `follow` does."""
+        if not self.note_seen(*names):
+            return False
+        with contextlib.suppress(LedgerError):
+            self.follow(*names)
+        return True
 
     def announce(self) -> bool:
         """Ring if work is due."""
@@ -248,31 +356,6 @@ class Bridge:
         self.ledger.close()
 
 
-def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
-    """Return the sandbox's accounts if this process was told to use them.
-
-    `bridge up --sandbox` writes the file.
-    """
-    if os.environ.get("BRIDGE_SANDBOX") != "1":
-        return None
-    stored = json.loads((home / "var" / "sandbox.json").read_text())
-    return {system: SandboxAccount(**account) for system, account in stored.items()}
-
-
-def load_config(home: Path) -> Config:
-    """Load a home's configuration as the processes do."""
-    classes = {system: connector_class(system) for system in CONNECTORS}
-    accounts = sandbox_accounts(home)
-    config = load(home, environ=os.environ, sandbox=accounts, connectors=classes)
-    if accounts is None:
-        return config
-    # Declared rates are the vendors' limits. Their sandboxes have their own, and answer 429.
-    unlimited = {
-        name: replace(connection, rates=()) for name, connection in config.connections.items()
-    }
-    return replace(config, connections=unlimited)
-
-
 def connect(config: Config, clock: Clock) -> dict[str, Connector]:
     """Build the connector of every connection; nobody is called by that."""
     return {
@@ -305,6 +388,7 @@ def build_context(config: Config, connectors: Mapping[str, Connector], clock: Cl
         directory={name: config.agents.table(name) for name in config.connections},
         fields=config.fields,
         revision=config.revision,
+        taken_in={MAPPING_REVISION: config.number} if config.number else {},
     )
 
 
@@ -320,7 +404,7 @@ def build_bridge(
     it meets that.
     """
     home = home or find_home()
-    config = load_config(home)
+    config = load_config(home, need_ledger=check_ledger)
     clock = SystemClock()
     connectors = connect(config, clock)
     context = build_context(config, connectors, clock)
@@ -355,17 +439,6 @@ def configure_logging(process: str, config: Config | None = None, *, level: str 
         level=os.environ.get("BRIDGE_LOG_LEVEL", level),
         secrets=secrets_of(config, os.environ) if config else (),
     )
-
-
-def secrets_of(config: Config, environ: Mapping[str, str]) -> list[Secret]:
-    """Return all that no log may show: what the files declare, and the token for /metrics."""
-    token = environ.get("BRIDGE_METRICS_TOKEN", "")
-    connections = config.connections.values()
-    return [
-        *config.settings.secrets,
-        *(secret for connection in connections for secret in connection.secrets),
-        *([Secret(token)] if token else []),
-    ]
 
 
 @cache

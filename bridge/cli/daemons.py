@@ -62,7 +62,7 @@ def worker(accept: bool) -> None:
 
     def beat() -> None:
         with contextlib.suppress(LedgerError):
-            if bridge.note_seen():
+            if bridge.keep_up():
                 watch.update()
 
     run_worker(redis_address(bridge.config.settings.redis), beat=beat)

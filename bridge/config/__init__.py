@@ -6,18 +6,17 @@ problems as a list, and also tries the mappings on their own examples.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from bridge.config import yaml_reader
 from bridge.config.agents_file import Agents, compile_agents
+from bridge.config.digest import digest
 from bridge.config.env_file import EnvFile, read_env_file
 from bridge.config.fields_file import compile_fields
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
+from bridge.config.mapping_texts import LEDGER, MappingTexts, Published
 from bridge.config.settings import (
     Classes,
     CompiledSettings,
@@ -58,6 +57,8 @@ _STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
 """As the shipped file has it."""
 NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name yours with --home"
 _NOT_SYSTEMS = ("syncs", "agents", "fields")
+InLedger = Callable[[Settings], Published | None]
+"""Returns the mappings that are published in the ledger; None: none ever were."""
 
 
 def credentials_at(home: Path, connection: str) -> str:
@@ -90,6 +91,17 @@ class Config:
     """A digest of all that decides what is mirrored and how, without secrets and comments."""
     places: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """Connection, entity and field -> where its mapping stands: `mappings/switch.yaml:12`."""
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Every file of mappings/ by its name: its text, byte for byte."""
+    number: int = 0
+    """The number of the published revision that the mappings are; 0: they are the home's files."""
+    compiled: CompiledSettings | None = field(default=None, repr=False)
+    """What config/bridge.yaml came to, by which other mappings are compiled (`with_mappings`)."""
+
+    @property
+    def from_ledger(self) -> bool:
+        """Return whether the mappings in force are those that were published."""
+        return self.settings.mappings == LEDGER
 
 
 def load(
@@ -98,10 +110,19 @@ def load(
     environ: Mapping[str, str],
     sandbox: Mapping[str, SandboxAccount] | None = None,
     connectors: Classes,
+    in_ledger: InLedger | None = None,
 ) -> Config:
-    """Load a home's configuration. Raises ConfigError with the problems of all files."""
-    loader = _HomeLoader(home, environ, sandbox, connectors)
-    config = loader.all()
+    """Load a home's configuration. Raises ConfigError with the problems of all files.
+
+    `in_ledger` is asked for the mappings where the settings say `mappings: ledger`; without it, or
+    while nothing is published, they are the home's files.
+    """
+    loader = HomeLoader(home, environ, sandbox, connectors, in_ledger)
+    return without_problems(loader, loader.all())
+
+
+def without_problems(loader: HomeLoader, config: Config) -> Config:
+    """Return what a loader made, or raise ConfigError with all that it found wrong."""
     if loader.problems:
         raise ConfigError(yaml_reader.as_lines(loader.problems))
     return config
@@ -133,19 +154,27 @@ def check(
     environ: Mapping[str, str],
     sandbox: Mapping[str, SandboxAccount] | None = None,
     connectors: Classes,
+    in_ledger: InLedger | None = None,
 ) -> list[str]:
     """Return the problems that `load` raises, and those of unused mappings and of examples."""
-    loader = _HomeLoader(home, environ, sandbox, connectors)
+    loader = HomeLoader(home, environ, sandbox, connectors, in_ledger)
     loader.all()
-    for file in sorted((home / "mappings").glob("*.yaml")):
-        if file.stem not in loader.documents and file.stem not in _NOT_SYSTEMS:
-            document, system = loader.mapping(file.stem)
+    return all_problems(loader)
+
+
+def all_problems(loader: HomeLoader) -> list[str]:
+    """Return a loader's problems with those of unused mappings and of all examples."""
+    connectors = loader.connectors
+    for name in loader.texts.all():
+        stem = name.removesuffix(".yaml")
+        if stem not in loader.documents and stem not in _NOT_SYSTEMS:
+            document, system = loader.mapping(stem)
             if document is not None and system:
                 _maps, problems = compile_mapping(
                     document, system, AgentTable(), connectors, loader.fields
                 )
                 loader.problems += problems
-                loader.broken |= {file.stem} if problems else set()
+                loader.broken |= {stem} if problems else set()
     in_examples = [
         problem
         for name, document in loader.documents.items()
@@ -155,7 +184,7 @@ def check(
     return yaml_reader.as_lines([*loader.problems, *in_examples])
 
 
-class _HomeLoader:
+class HomeLoader:
     """Reads the files of one home, and collects their problems."""
 
     def __init__(
@@ -164,8 +193,11 @@ class _HomeLoader:
         environ: Mapping[str, str],
         sandbox: Mapping[str, SandboxAccount] | None,
         connectors: Classes,
+        in_ledger: InLedger | None = None,
     ) -> None:
         self.home, self.sandbox, self.connectors = home, sandbox, connectors
+        self.in_ledger = in_ledger or (lambda _settings: None)
+        self.texts = MappingTexts(home)
         # A sandbox needs no keys, and must not be led to the real systems' ledger by one.
         self.env_file = EnvFile() if sandbox is not None else read_env_file(home)
         self.environ = self.env_file.below(environ)
@@ -179,16 +211,27 @@ class _HomeLoader:
         """Files of mappings/ that were read, as shown to people."""
         self.broken: set[str] = set()
         """Mapping files with problems."""
-        self.fields = self.known_fields()
+        self.fields = BUILT_IN
 
     def all(self) -> Config:
         """Load everything, as far as the problems allow."""
         settings = self.settings()
+        from_ledger = settings.settings.mappings == LEDGER
+        return self.compiled(settings, self.in_ledger(settings.settings) if from_ledger else None)
+
+    def compiled(self, settings: CompiledSettings, published: Published | None) -> Config:
+        """Load mappings to these settings, as far as the problems allow; None: the home's files."""
+        self.texts = MappingTexts(self.home, published)
+        number = published.number if published is not None else 0
+        self.fields = self.known_fields()
         agents = self.agents(settings.names)
         maps = self.maps(settings, agents)
         syncs = self.syncs(settings, maps, agents)
         return Config(
-            revision=self.revision(settings.connections),
+            revision=digest(settings.connections, self.read_files, number),
+            files=self.texts.all(),
+            number=number,
+            compiled=settings,
             home=self.home,
             settings=settings.settings,
             connections=settings.connections,
@@ -212,27 +255,14 @@ class _HomeLoader:
             ),
         )
 
-    def revision(self, connections: Mapping[str, Connection]) -> str:
-        """Return a digest that moves with every change of meaning in the files."""
-        rows = [
-            asdict(replace(each, credentials={}, webhook=None)) for each in connections.values()
-        ]
-        webhooks = {
-            name: asdict(replace(connection.webhook, secrets=()))
-            for name, connection in connections.items()
-            if connection.webhook is not None
-        }
-        files = {shown: document.data for shown, document in self.read_files.items()}
-        said = json.dumps(_in_order([rows, webhooks, files]), default=str)
-        return hashlib.sha256(said.encode()).hexdigest()
-
     def read(self, shown: str) -> Document | None:
         """Read one file, and collect its problems."""
         if shown == SETTINGS and not (self.home / shown).exists():
             self.problems.append((shown, 1, NO_HOME.format(file=self.home / shown)))
             return None
         try:
-            document = yaml_reader.load(self.home / shown, shown)
+            text = self.texts.read(shown)
+            document = yaml_reader.parse(text, shown)
         except ConfigError as error:
             self.problems += [_from_line(problem) for problem in error.problems]
             return None
@@ -253,7 +283,7 @@ class _HomeLoader:
 
     def known_fields(self) -> FieldTable:
         """Read mappings/fields.yaml, if there is one, and add its fields to the built-in ones."""
-        document = self.read(FIELDS) if (self.home / FIELDS).exists() else None
+        document = self.read(FIELDS) if self.texts.has(FIELDS) else None
         if document is None:
             return BUILT_IN
         own, problems = compile_fields(document)
@@ -262,7 +292,7 @@ class _HomeLoader:
 
     def agents(self, names: tuple[str, ...] | None) -> Agents:
         """Read mappings/agents.yaml, if there is one."""
-        if not (self.home / AGENTS).exists():
+        if not self.texts.has(AGENTS):
             return Agents()
         document = self.read(AGENTS)
         if document is None:
@@ -383,14 +413,6 @@ class _HomeLoader:
             if connection.webhook is None and connection.poll is None:
                 lines.append((SETTINGS, 1, f"connections.{name}: {silent}"))
         return lines
-
-
-def _in_order(value: Any) -> Any:
-    """Return plain data that is the same in every process, in whatever order keys were met."""
-    if isinstance(value, Mapping):
-        rows = [(str(key), _in_order(item)) for key, item in value.items()]
-        return sorted(rows, key=lambda row: row[0])
-    return [_in_order(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_stem(stem: str) -> bool:

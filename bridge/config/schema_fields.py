@@ -194,9 +194,9 @@ class Credentials(ParsedField):
         return dict(value)
 
 
-def one_of(*allowed: str) -> fields.Field[Any]:
+def one_of(*allowed: str, **options: Any) -> fields.Field[Any]:
     """Return a field that allows only these values."""
-    return fields.Raw(validate=_OneOf(allowed))
+    return fields.Raw(validate=_OneOf(allowed), **options)
 
 
 class _OneOf(validate.Validator):

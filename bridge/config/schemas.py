@@ -11,6 +11,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields
 
+from bridge.config.mapping_texts import FILES, LEDGER
 from bridge.config.schema_fields import (
     NAME,
     NAME_RULE,
@@ -129,6 +130,7 @@ class BridgeSchema(Strict):
 
     database = Text(load_default="sqlite")
     redis = Text(load_default="embedded")
+    mappings = one_of(FILES, LEDGER, load_default=FILES)
     http_timeout = Number(1, 120, load_default=10)
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
     keep_history = Number(30, 36_500, load_default=730)

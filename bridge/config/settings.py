@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from bridge.config import way_out
 from bridge.config.literal_secrets import literal_secrets
+from bridge.config.mapping_texts import FILES
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.store_urls import url_problem, url_secrets
 from bridge.config.substitution import fill
@@ -44,6 +45,8 @@ class Settings:
     """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
     """The time for which timelines and finished writes, creates and conflicts are kept."""
+    mappings: str = FILES
+    """Where the mappings are taken from: `files` (the home's folder) or `ledger` (published)."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -224,6 +227,7 @@ def _settings(
         http_timeout=float(loaded["http_timeout"]),
         body_limit=loaded["body_limit"],
         keep_history=timedelta(days=loaded["keep_history"]),
+        mappings=loaded["mappings"],
     )
 
 

@@ -74,6 +74,11 @@ def as_lines(problems: Iterable[Problem]) -> list[str]:
 
 def load(path: Path, shown: str) -> Document:
     """Read a file. Raises ConfigError, also when the file is missing."""
+    return parse(read_text(path, shown), shown)
+
+
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a file, byte for byte. Raises ConfigError, also when it is missing."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -82,17 +87,17 @@ def load(path: Path, shown: str) -> Document:
     if len(raw) > MAX_BYTES:
         raise ConfigError([f"{shown}:1: is larger than {MAX_BYTES >> 20} MiB"])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(
             [f"{shown}:{line}: is not UTF-8: byte {raw[error.start]:#04x}"]
         ) from error
-    return parse(text, shown)
 
 
 def parse(text: str, shown: str) -> Document:
     """Parse a text. Raises ConfigError with as many problems as can be found at once."""
+    text = text.removeprefix("\ufeff")
     document = Document(shown)
     try:
         loader = _NodeComposer(text)

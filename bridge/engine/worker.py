@@ -147,6 +147,10 @@ class Drain:
             self._gate,
         )
 
+    def work_by(self, context: Context) -> None:
+        """Work by other files from now on. Nothing may be under way, which `run` sees to."""
+        self.context = self._calls.context = context
+
     def run(self, seconds: float = 5.0, *, keys: Collection[str] = ()) -> DrainCounts:
         """Work until nothing is due, or for about that long; then finish what is under way.
 

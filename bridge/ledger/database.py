@@ -26,6 +26,7 @@ from sqlalchemy import (
     bindparam,
     event,
     func,
+    inspect,
     select,
     text,
 )
@@ -161,6 +162,13 @@ class Ledger:
                 f"the ledger at {self.shown} is of an older version ({', '.join(current)}): "
                 "stop the bridge, make a backup, run `bridge db upgrade`"
             )
+
+    def holds(self, table: str) -> bool:
+        """Return whether there is a ledger, of whatever version, with this table."""
+        if self._is_sqlite and not self._file_exists():
+            return False
+        with self.read() as tx:
+            return inspect(tx).has_table(table)
 
     def revision(self) -> tuple[str, str]:
         """Return the ledger's revision (empty: none) and the one that this version needs."""

@@ -20,6 +20,7 @@ from bridge.ledger import configurations
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import mapping_revision
 
+TABLE: Final = mapping_revision.name
 PUBLISHED: Final = "published"
 """By an admin, from any folder."""
 FROM_FILES: Final = "from files"

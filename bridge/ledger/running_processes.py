@@ -25,7 +25,7 @@ class ProcessRow:
     kind: str
     """`web`, `worker`, `clock`, or the command that works by itself."""
     revision: str
-    """The revision of the files that it was started with."""
+    """The revision of the files that it works by."""
     started_at: datetime
     seen_at: datetime
 
@@ -40,6 +40,11 @@ def started(tx: Tx, name: str, kind: str, revision: str, now: datetime) -> None:
 def seen(tx: Tx, name: str, now: datetime) -> None:
     """Note that a process is still at work."""
     tx.execute(update(process).where(process.c.id == name).values(seen_at=now))
+
+
+def took_up(tx: Tx, name: str, revision: str) -> None:
+    """Note that a process works by another revision of the files from now on."""
+    tx.execute(update(process).where(process.c.id == name).values(revision=revision))
 
 
 def ended(tx: Tx, name: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from bridge import config, wiring
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
-from bridge.connectors import CONNECTORS, connector_class
 from bridge.errors import BridgeError, LedgerError, NoLedger, Unauthorised
 from bridge.ledger.database import Ledger
 from bridge.runs import adoption
@@ -73,11 +72,17 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
 
     `accounts`: a sandbox's, in place of the addresses and secrets of the files; None: those count.
     """
-    classes = {system: connector_class(system) for system in CONNECTORS}
-    problems = config.check(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    classes = wiring.connector_classes()
+    # A sandbox has a ledger of its own.
+    in_ledger = wiring.published_in if accounts is None else None
+    problems = config.check(
+        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
+    )
     if problems:
         return Check(problems)
-    compiled = config.load(home, environ=os.environ, sandbox=accounts, connectors=classes)
+    compiled = config.load(
+        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
+    )
     checked = Check([], compiled)
     if accounts is None:  # a sandbox has a ledger of its own, which begins empty
         checked = _compare(checked, compiled)
@@ -94,7 +99,7 @@ def accept(home: Path, actor: str) -> None:
     """
     bridge = wiring.build_bridge(home)
     try:
-        adoption.adopt(bridge.ledger, bridge.context, actor, accept=True)
+        bridge.accept(actor)
     finally:
         bridge.close()
 

@@ -37,6 +37,9 @@ FREED_CAUSES: Final = (RETIRED, "KeyError", AMBIGUOUS)
 The second is of older versions.
 """
 
+STAYS: Final = "files that cannot be taken up"
+"""The key of `Context.taken_in` for files in force beside which this process goes on by its own."""
+
 
 def known_records(counts: RecordCounts) -> KnownRecords:
     """Return how many records and tickets the ledger knows, from their counts."""
@@ -65,12 +68,13 @@ def compare(tx: Tx, context: Context, known: KnownRecords) -> list[Configuration
 
 def is_outdated(tx: Tx, context: Context) -> bool:
     """Return whether other files are in force than the context's."""
-    return bool(context.revision) and is_older(context, configurations.newest_revision(tx))
+    return is_older(context, configurations.newest_revision(tx))
 
 
 def is_older(context: Context, in_force: str) -> bool:
     """Return whether a revision in force (empty: there is none) is another than the context's."""
-    return bool(context.revision) and in_force not in ("", context.revision)
+    theirs = ("", context.revision, context.taken_in.get(STAYS))
+    return bool(context.revision) and in_force not in theirs
 
 
 def rename(tx: Tx, context: Context, actor: str, part: str, old: str, new: str) -> None:

@@ -141,6 +141,7 @@ class Stack:
         A process that had to be started again reads the files as they are by then, and puts them in
         force.
         """
+        self.bridge.follow()
         if not self.bridge.is_outdated():
             return
         try:

@@ -96,7 +96,7 @@ def application() -> Gateway:
         app.extensions["bridge"]["receiver"],
         limit=bridge.config.settings.body_limit,
         on_close=close,
-        beat=lambda: bridge.note_seen(*names),
+        beat=lambda: bridge.keep_up(*names),
     )
 
 

@@ -45,7 +45,8 @@ ALLOWED: dict[str, set[str]] = {
     "observability": {"core", "errors", "scrubber"},
     "wiring": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine"}
-    | {"procedures", "observability", "runs"},
+    | {"home_configuration", "procedures", "observability", "runs"},
+    "home_configuration": {"errors", "core", "config", "connectors", "ledger"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
     "workbench": {"core", "engine", "errors"},
@@ -96,6 +97,7 @@ ONLY_USER = {
     "rq": {"queue"},
     "flask": {"web", "simulate"},
     "yaml": {"config"},
+    "ruamel": {"workbench"},
     "click": {"cli"},
     "rich": {"cli"},
 }

@@ -31,13 +31,14 @@ CONNECTION_KEYS = (
         # config/bridge.yaml
         ("bridge", BRIDGE, "", [("config/bridge.yaml:1: must be a mapping; allowed keys "
                                  "body_limit, connections, "
-                                "database, http_timeout, keep_history, marker_keys, redis")]),
+                                "database, http_timeout, keep_history, mappings, "
+                                "marker_keys, redis")]),
         ("bridge", BRIDGE, "connections: {}", [
             "config/bridge.yaml:1: connections: must name at least one connection"]),
         ("bridge", "connections:", "conections: 1\nconnections:", [
             ("config/bridge.yaml:1: conections: unknown key; allowed body_limit, connections, "
              "database, http_timeout, "
-            "keep_history, marker_keys, redis")]),
+            "keep_history, mappings, marker_keys, redis")]),
         ("bridge", "system: desk", "system: desc", [
             ("config/bridge.yaml:3: connections.one.system: 'desc' is no system that this bridge "
              "knows; allowed desk, "

@@ -1,0 +1,89 @@
+"""Loads a home's configuration as its processes do: from its files, or with published mappings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bridge.config import Config, SandboxAccount, Settings, load
+from bridge.config.mapping_texts import Published
+from bridge.connectors import CONNECTORS, connector_class
+from bridge.connectors.contract import Connector
+from bridge.core.model.syncs import Secret
+from bridge.errors import LedgerError
+from bridge.ledger import mapping_revisions
+from bridge.ledger.database import Ledger
+
+
+def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
+    """Return the sandbox's accounts if this process was told to use them.
+
+    `bridge up --sandbox` writes the file.
+    """
+    if os.environ.get("BRIDGE_SANDBOX") != "1":
+        return None
+    stored = json.loads((home / "var" / "sandbox.json").read_text())
+    return {system: SandboxAccount(**account) for system, account in stored.items()}
+
+
+def connector_classes() -> dict[str, type[Connector]]:
+    """Return the connector's class of every system that there is."""
+    return {system: connector_class(system) for system in CONNECTORS}
+
+
+def published_in(settings: Settings) -> Published | None:
+    """Return the mappings that were published; None: none ever were, or there is no ledger yet."""
+    ledger = Ledger(settings.database)
+    try:
+        if not ledger.holds(mapping_revisions.TABLE):
+            return None
+        with ledger.read() as tx:
+            newest = mapping_revisions.newest(tx)
+    finally:
+        ledger.close()
+    return Published(newest.number, newest.files) if newest is not None else None
+
+
+def _published_or_none(settings: Settings) -> Published | None:
+    try:
+        return published_in(settings)
+    except LedgerError:
+        return None
+
+
+def load_config(home: Path, *, need_ledger: bool = True) -> Config:
+    """Load a home's configuration as the processes do.
+
+    Without `need_ledger` the home's files take the place of mappings in a ledger that fails us.
+    """
+    accounts = sandbox_accounts(home)
+    in_ledger = published_in if need_ledger else _published_or_none
+    classes = connector_classes()
+    return as_called(
+        load(home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger)
+    )
+
+
+def as_called(config: Config) -> Config:
+    """Return a configuration by which the systems can be called that the environment says."""
+    if os.environ.get("BRIDGE_SANDBOX") != "1":
+        return config
+    # Declared rates are the vendors' limits. Their sandboxes have their own, and answer 429.
+    unlimited = {
+        name: replace(connection, rates=()) for name, connection in config.connections.items()
+    }
+    return replace(config, connections=unlimited)
+
+
+def secrets_of(config: Config, environ: Mapping[str, str]) -> list[Secret]:
+    """Return all that no log may show: what the files declare, and the token for /metrics."""
+    token = environ.get("BRIDGE_METRICS_TOKEN", "")
+    connections = config.connections.values()
+    return [
+        *config.settings.secrets,
+        *(secret for connection in connections for secret in connection.secrets),
+        *([Secret(token)] if token else []),
+    ]

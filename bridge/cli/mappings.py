@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from bridge.cli import mapping_examples
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
 from bridge.cli.screen import say_rows
@@ -19,6 +20,10 @@ from bridge.operations.samples import Sample
 @click.group("mappings")
 def group() -> None:
     """See what the mappings make of records."""
+
+
+group.add_command(mapping_examples.test)
+group.add_command(mapping_examples.record)
 
 
 @group.command("preview")

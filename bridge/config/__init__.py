@@ -56,7 +56,7 @@ FIELDS = "mappings/fields.yaml"
 _STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
 """As the shipped file has it."""
 NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name yours with --home"
-_NOT_SYSTEMS = ("syncs", "agents", "fields")
+NOT_SYSTEMS = ("syncs", "agents", "fields")
 InLedger = Callable[[Settings], Published | None]
 """Returns the mappings that are published in the ledger; None: none ever were."""
 
@@ -167,14 +167,8 @@ def all_problems(loader: HomeLoader) -> list[str]:
     connectors = loader.connectors
     for name in loader.texts.all():
         stem = name.removesuffix(".yaml")
-        if stem not in loader.documents and stem not in _NOT_SYSTEMS:
-            document, system = loader.mapping(stem)
-            if document is not None and system:
-                _maps, problems = compile_mapping(
-                    document, system, AgentTable(), connectors, loader.fields
-                )
-                loader.problems += problems
-                loader.broken |= {stem} if problems else set()
+        if stem not in loader.documents and stem not in NOT_SYSTEMS:
+            loader.compile_alone(stem)
     in_examples = [
         problem
         for name, document in loader.documents.items()
@@ -323,6 +317,17 @@ class HomeLoader:
                 maps[name] = {entity: made.map for entity, made in compiled.items()}
         return maps
 
+    def compile_alone(self, stem: str) -> None:
+        """Compile a mapping file for no connection: its problems are collected."""
+        document, system = self.mapping(stem)
+        if document is None or not system:
+            return
+        _maps, problems = compile_mapping(
+            document, system, AgentTable(), self.connectors, self.fields
+        )
+        self.problems += problems
+        self.broken |= {stem} if problems else set()
+
     def places(self, maps: Mapping[str, dict[str, EntityMap]]) -> dict[tuple[str, str, str], str]:
         """Return where each field of each connection is declared."""
         found: dict[tuple[str, str, str], str] = {}
@@ -330,8 +335,7 @@ class HomeLoader:
             document = self.documents[self.mapping_of[connection]]
             for entity, entity_map in by_entity.items():
                 for name in entity_map.fields:
-                    file, line, _ = document.problem((entity, "fields", name), "")
-                    found[connection, entity, name] = f"{file}:{line}"
+                    found[connection, entity, name] = document.place((entity, "fields", name))
         return found
 
     def mapping(self, stem: str) -> tuple[Document | None, str]:
@@ -416,7 +420,7 @@ class HomeLoader:
 
 
 def _is_stem(stem: str) -> bool:
-    return stem.replace("-", "").replace("_", "").isalnum() and stem not in _NOT_SYSTEMS
+    return stem.replace("-", "").replace("_", "").isalnum() and stem not in NOT_SYSTEMS
 
 
 def _from_line(problem: str) -> Problem:

@@ -1,20 +1,18 @@
-"""Adds a row to a mapping of a YAML file, and leaves every other byte as it is."""
+"""Adds a row to a mapping, or an item to a list, of a YAML file; every other byte stays."""
 
 from __future__ import annotations
 
-import json
-import re
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any
 
-from yaml.nodes import MappingNode, Node
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from bridge.config.yaml_reader import Where, compose, dotted, parse
+from bridge.config.yaml_text import block, flow, list_item, scalar
 from bridge.errors import NotPossible
 
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[ -][A-Za-z0-9_]+)*")
-"""Text that needs no quotes, as long as it is read as text."""
-_WORDS_OF_YAML: Final = frozenset({"null", "true", "false"})
+LEVELS_OF_AN_ITEM = 2
+"""An item of a list has so many levels of mappings on lines of their own."""
 
 
 def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
@@ -37,13 +35,68 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
         line = document.lines[*where, key]
         raise NotPossible(f"{shown}:{line}: {dotted((*where, key))} stands there already")
     rows[key] = value
-    changed = _inserted(
-        text, _mapping_at(compose(text), where), f"{_scalar(key)}: {_scalar(value)}"
-    )
+    changed = _inserted(text, _mapping_at(compose(text), where), f"{scalar(key)}: {scalar(value)}")
     if parse(changed, shown).data != wanted:
         line = document.lines[where]
         raise NotPossible(f"{shown}:{line}: the row has to be added by hand")
     return changed
+
+
+def with_item(text: str, shown: str, where: Where, item: dict[str, Any]) -> str:
+    """Return the text of a file with one more item at the end of the list at `where`.
+
+    A list that is not there is begun, at the end of what it belongs to. Raises NotPossible where
+    there can be none, or where the item cannot be put in without touching something else.
+    """
+    document = parse(text, shown)
+    wanted = deepcopy(document.data)
+    around = wanted
+    for step in where[:-1]:
+        around = around.get(step) if isinstance(around, dict) else None
+    name = where[-1]
+    if not isinstance(around, dict) or not isinstance(around.get(name, []), list | None):
+        raise NotPossible(f"{shown}: {dotted(where)} has no list to which one could be added")
+    around[name] = [*(around.get(name) or ()), item]
+    changed = _with_item(text, _mapping_at(compose(text), where[:-1]), name, item)
+    if parse(changed, shown).data != wanted:
+        raise NotPossible(f"{document.place(where)}: the item has to be added by hand")
+    return changed
+
+
+def _with_item(text: str, around: MappingNode, name: str, item: dict[str, Any]) -> str:
+    lines = list_item(block(item, LEVELS_OF_AN_ITEM))
+    known = next((each for key, each in around.value if key.value == name), None)
+    column = around.value[0][0].start_mark.column
+    if known is None:
+        return _with_lines(
+            text, _end_of(text, around), [f"{name}:", *(f"  {x}" for x in lines)], column
+        )
+    if not isinstance(known, SequenceNode) or not known.value:
+        before = text[: known.start_mark.index].rstrip(" ")
+        emptied = before + text[known.end_mark.index :]
+        return _with_lines(emptied, len(before), lines, column + 2)
+    if known.flow_style:
+        end = known.end_mark.index - 1
+        return f"{text[:end].rstrip()}, {flow(item)}{text[end:]}"
+    return _with_lines(text, _end_of(text, known), lines, known.start_mark.column)
+
+
+def _with_lines(text: str, after: int, lines: list[str], column: int) -> str:
+    """Return a text with lines below the one in which this place is."""
+    end = text.find("\n", after)
+    end = len(text) if end < 0 else end
+    line_end = "\r\n" if text[:end].endswith("\r") else "\n"
+    end -= len(line_end) - 1
+    added = "".join(f"{line_end}{' ' * column}{line}" for line in lines)
+    return f"{text[:end]}{added}{text[end:]}"
+
+
+def _end_of(text: str, node: Node) -> int:
+    """Return where the last value in a node ends, before what is only space and notes."""
+    while isinstance(node, MappingNode | SequenceNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return len(text[: node.end_mark.index].rstrip())
 
 
 def _mapping_at(node: Node | None, where: Where) -> MappingNode:
@@ -60,17 +113,4 @@ def _inserted(text: str, node: MappingNode, row: str) -> str:
         before = text[:end].rstrip()
         comma = "" if before.endswith(",") else ","
         return f"{before}{comma} {row}{text[len(before) : end]}{text[end:]}"
-    last = node.value[-1][1]
-    end = text.find("\n", last.end_mark.index)
-    end = len(text) if end < 0 else end
-    line_end = "\r\n" if text[:end].endswith("\r") else "\n"
-    end -= len(line_end) - 1
-    indent = " " * node.value[0][0].start_mark.column
-    return f"{text[:end]}{line_end}{indent}{row}{text[end:]}"
-
-
-def _scalar(value: Any) -> str:
-    """Return a value as YAML that is read as the same."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS_OF_YAML:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    return _with_lines(text, _end_of(text, node), [row], node.value[0][0].start_mark.column)

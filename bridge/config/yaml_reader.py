@@ -51,11 +51,19 @@ class Document:
     def problem(self, where: Iterable[Any], what: str) -> Problem:
         """Return a problem `path: what`, with the line of the nearest part that is in the file."""
         path = tuple(where)
-        nearest = path
+        shown = dotted(path)
+        return self.file, self.line(path), f"{shown}: {what}" if shown else what
+
+    def place(self, where: Where) -> str:
+        """Return where a part of the file stands: `mappings/switch.yaml:12`."""
+        return f"{self.file}:{self.line(where)}"
+
+    def line(self, where: Where) -> int:
+        """Return the line of a part, or of the nearest around it that is in the file."""
+        nearest = where
         while nearest and nearest not in self.lines:
             nearest = nearest[:-1]
-        shown = dotted(path)
-        return self.file, self.lines.get(nearest, 1), f"{shown}: {what}" if shown else what
+        return self.lines.get(nearest, 1)
 
 
 def dotted(path: Where) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from bridge import config
 from bridge.config import SandboxAccount, yaml_edit
-from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.mapping.given_values import value_of_words
 from bridge.core.mapping.value_tables import allowed_values
 from bridge.core.model.entities import Field
 from bridge.core.model.values import Unreadable, shown
-from bridge.errors import NotPossible, UnknownName
+from bridge.errors import UnknownName
 from bridge.ledger import unread_values
+from bridge.operations import mapping_edits
 from bridge.operations.desk import Desk
+from bridge.operations.mapping_edits import FileEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +98,12 @@ def accept(
     meant = value_of_words(desk.context.fields[entity][name], ours)
     if isinstance(meant, Unreadable):
         raise UnknownName(meant.why)
-    home, file = desk.config.home, seen.at.rpartition(":")[0]
-    before = (home / file).read_bytes().decode()
-    changed = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
+    file = seen.at.rpartition(":")[0]
+    before = mapping_edits.read(desk.config.home, file)
+    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
     row = f"{shown(seen.value)}: {shown(meant)}"
-    _store(home / file, changed)
-    try:
-        _check(home, accounts)
-        with desk.acting("value accepted", f"{connection} {name}", {"file": file, "row": row}):
-            pass
-    except BaseException:
-        _store(home / file, before)
-        raise
+    edit = FileEdit(file, before, after, "value accepted", f"{connection} {name}", {"row": row})
+    mapping_edits.make(desk, accounts, edit)
     return AcceptedValue(seen.at, row, seen.records)
 
 
@@ -124,22 +116,6 @@ def _seen(found: list[UnknownValue], place: tuple[str, str, str], value: str) ->
     seen = ", ".join(str(each.value) for each in here) or "none"
     what = f"{connection} shows no {value} in {name} that has no reading"
     raise UnknownName(f"{what}; those of {entity}s: {seen}")
-
-
-def _check(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> None:
-    classes = {system: connector_class(system) for system in CONNECTORS}
-    problems = config.check(home, environ=os.environ, sandbox=accounts, connectors=classes)
-    if problems:
-        raise NotPossible("; ".join(problems))
-
-
-def _store(file: Path, text: str) -> None:
-    """Replace a file in one go: whoever reads it finds the old text or the new one, whole."""
-    file = file.resolve()  # a link stays one
-    beside = file.with_name(f".{file.name}.new")
-    beside.write_bytes(text.encode())
-    beside.chmod(file.stat().st_mode & 0o777)
-    beside.replace(file)
 
 
 def _likeliest(field: Field, value: Any) -> str:

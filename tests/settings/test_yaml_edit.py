@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.config.yaml_edit import with_row
+from bridge.config.yaml_edit import with_item, with_row
 from bridge.config.yaml_reader import parse
 from bridge.errors import ConfigError, NotPossible
 
@@ -87,3 +87,67 @@ def test_what_is_added_is_read_back_and_all_else_is_there(text, key, value):
 def test_what_cannot_be_added_is_said(where, key, said):
     with pytest.raises(NotPossible, match=said):
         with_row(FLOW, "f", where, key, "closed")
+
+
+ITEM = {"given": {"id": "tkt_9", "custom": {"a": [1, "x: y"]}}, "canonical": {"status": "open"}}
+ADDED = """\
+    - given:
+        id: tkt_9
+        custom: {a: [1, "x: y"]}
+      canonical:
+        status: open
+"""
+IN_ONE_LINE = '{given: {id: tkt_9, custom: {a: [1, "x: y"]}}, canonical: {status: open}}'
+HEAD = "# head\nticket:\n  id: id      # theirs\n"
+TAIL = "\n# of the next\nmessage: {id: id}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "  examples:\n    - {given: {}}   # one\n",
+            "  examples:\n    - {given: {}}   # one\n" + ADDED,
+        ),
+        ("  examples: []\n", "  examples:\n" + ADDED),
+        ("  examples:\n", "  examples:\n" + ADDED),
+        ("", "  examples:\n" + ADDED),
+        (
+            "  examples:\n  - given:\n      text: |\n        two\n        lines\n",
+            "  examples:\n  - given:\n      text: |\n        two\n        lines\n"
+            + ADDED.replace("    ", "  ", 1).replace("\n  ", "\n"),
+        ),
+        (
+            "  examples: [{given: {}}]   # one\n",
+            f"  examples: [{{given: {{}}}}, {IN_ONE_LINE}]   # one\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_an_item_goes_to_the_end_of_its_list_and_no_other_byte_changes(before, after, line_end):
+    text, expected = ((HEAD + part + TAIL).replace("\n", line_end) for part in (before, after))
+    changed = with_item(text, "f", ("ticket", "examples"), ITEM)
+    assert changed == expected
+    assert parse(changed, "f").data["ticket"]["examples"][-1] == ITEM
+
+
+@pytest.mark.parametrize("there", ["  examples: many\n", "  examples: {a: 1}\n"])
+def test_where_there_is_no_list_none_is_made(there):
+    with pytest.raises(NotPossible, match="has no list"):
+        with_item(HEAD + there + TAIL, "f", ("ticket", "examples"), ITEM)
+    with pytest.raises(NotPossible, match="has no list"):
+        with_item(HEAD, "f", ("session", "examples"), ITEM)
+
+
+@given(
+    values=st.lists(
+        SCALARS
+        | st.lists(SCALARS)
+        | st.dictionaries(st.sampled_from(["a", "null", "b c", "1"]), SCALARS)
+    ),
+    key=st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+def test_whatever_an_item_holds_is_read_as_the_same(values, key):
+    item = {"given": {"all": values, key: 1}}
+    changed = with_item(HEAD + TAIL, "f", ("ticket", "examples"), item)
+    assert parse(changed, "f").data["ticket"]["examples"] == [item]

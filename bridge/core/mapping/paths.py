@@ -109,6 +109,15 @@ def compile_expression(source: str) -> Expression:
     return compiled
 
 
+def words_of(path: Path) -> tuple[frozenset[str], tuple[Any, ...]]:
+    """Return all names in a compiled path, and the values that stand in it (`'reply'`, `1`)."""
+    if path.plain:
+        return frozenset(path.source.split(".")), ()
+    nodes = list(_nodes(jmespath.compile(path.source).parsed))
+    names = {node["value"] for node in nodes if node["type"] in ("field", "key_val_pair")}
+    return frozenset(names), tuple(node["value"] for node in nodes if node["type"] == "literal")
+
+
 def _roots_of(compiled: Expression) -> frozenset[str]:
     """Return the top-level names that an expression looks at; `@`: all. Raises BadPath."""
     try:

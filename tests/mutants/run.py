@@ -159,23 +159,28 @@ def outcomes(
     for case in ET.parse(report).iter("testcase"):
         for failure in case.iter("failure"):
             message = failure.get("message") or ""
-            noticed = Noticed(node_id(case), message.splitlines()[0][:100] if message else "")
+            noticed = Noticed(node_id(case, tree), message.splitlines()[0][:100] if message else "")
             if message.startswith(IMPORT_ERRORS):
                 unable.append(str(noticed))
             else:
                 failed.append(noticed)
         errors = [error.get("message") or "" for error in case.iter("error")]
-        unable += [f"{node_id(case)}: {message[:100]}" for message in errors]
+        unable += [f"{node_id(case, tree)}: {message[:100]}" for message in errors]
     if done.returncode and not failed and not unable:
         raise Broken(f"pytest ended with {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
     return failed, unable
 
 
-def node_id(case: ET.Element) -> str:
-    """Give what pytest's command line calls a test of its report."""
-    file, name = case.get("file", ""), case.get("name", "")
-    within = case.get("classname", "").removeprefix(file.removesuffix(".py").replace("/", "."))
-    return "::".join([file, *filter(None, within.split(".")), name])
+def node_id(case: ET.Element, tree: Path) -> str:
+    """Give what pytest's command line calls a test of its report, where the tests are in `tree`.
+
+    An inherited test is of the file of its class, and not of that in which it is written.
+    """
+    of, name = case.get("classname", "").split("."), case.get("name", "")
+    length = next(
+        n for n in range(len(of), 0, -1) if (tree / Path(*of[:n])).with_suffix(".py").exists()
+    )
+    return "::".join([f"{'/'.join(of[:length])}.py", *of[length:], name])
 
 
 def simulated(tree: Path, seeds: int) -> list[Noticed]:

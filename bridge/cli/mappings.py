@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from bridge.cli import mapping_examples
+from bridge.cli.effect import effect
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
 from bridge.cli.screen import say_rows
@@ -24,6 +25,7 @@ def group() -> None:
 
 group.add_command(mapping_examples.test)
 group.add_command(mapping_examples.record)
+group.add_command(effect)
 
 
 @group.command("preview")

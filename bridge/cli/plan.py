@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from bridge.cli.plan_lines import print_plan
-from bridge.cli.planning import opened
+from bridge.cli.planning import looking, opened
 from bridge.cli.process import lend_redis
-from bridge.cli.screen import say_json, say_over
+from bridge.cli.screen import say_json
 from bridge.home import find_home
 from bridge.operations import plans
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
-from bridge.preview.plan_parts import Look
-
-WIDTH: Final = 40
-"""Of the line that shows the progress."""
 
 
 @click.command("plan")
@@ -43,7 +37,7 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
     with opened(sandbox=sandbox) as (bridge, desk):
         if live:
             lend_redis(bridge.config.settings.redis)
-        with _progress() as look:
+        with looking() as look:
             planned = plans.make_plan(bridge, desk, sync, live=live, look=look)
         held = plans.held_writes(desk)
     plans.remember(find_home(), sync, planned)
@@ -53,16 +47,6 @@ def command(sync: str | None, live: bool, sample: int, as_json: bool, sandbox: b
         print_plan(planned, held, sample)
     if planned.unsafe or planned.stopped:
         raise SystemExit(1)
-
-
-@contextmanager
-def _progress() -> Iterator[Look]:
-    """Show on a terminal how much was looked at, in one line that is gone at the end."""
-    if not sys.stderr.isatty():
-        yield lambda _seen: None
-        return
-    yield lambda seen: say_over(f"{seen:,} looked at", width=WIDTH)
-    say_over("", width=WIDTH)
 
 
 def _as_json(planned: Preview, held: Sequence[HeldWrite]) -> dict[str, Any]:

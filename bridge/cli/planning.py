@@ -1,19 +1,26 @@
-"""What `bridge plan` and `bridge apply` share: the bridge of the home, opened for planning."""
+"""What commands that plan share: the bridge of the home, opened for it, and the progress."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import click
 
 from bridge import wiring
 from bridge.cli.operator import actor, say_if_files_differ
 from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.screen import say_over
 from bridge.errors import UnknownName
 from bridge.home import find_home
 from bridge.operations import desk
 from bridge.operations.desk import Desk
+from bridge.preview.plan_parts import Look
+
+WIDTH: Final = 40
+"""Of the line that shows the progress."""
 
 
 @contextmanager
@@ -41,3 +48,13 @@ def opened(*, sandbox: bool, writes: str = "") -> Iterator[tuple[wiring.Bridge, 
         if writes:
             bridge.leave()
         bridge.close()
+
+
+@contextmanager
+def looking() -> Iterator[Look]:
+    """Show on a terminal how much was looked at, in one line that is gone at the end."""
+    if not sys.stderr.isatty():
+        yield lambda _seen: None
+        return
+    yield lambda seen: say_over(f"{seen:,} looked at", width=WIDTH)
+    say_over("", width=WIDTH)

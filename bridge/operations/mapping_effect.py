@@ -51,7 +51,9 @@ class _Walk:
     def __post_init__(self) -> None:
         old, new = self.change.old, self.change.new
         for name, sync in new.syncs.items():
-            self.steady[name] = SteadyLinks.of(new, sync, self.change.known(name))
+            self.steady[name] = SteadyLinks.of(
+                new, sync, self.change.known(name), self.change.changed(name)
+            )
         for name, sync in old.syncs.items():
             self.plain[name] = PlainLinks.of(old, sync)
 

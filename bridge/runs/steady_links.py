@@ -6,7 +6,7 @@ says yes: whatever is not certain is left to those who load the link.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,20 @@ class SteadyLinks:
     entity: str
     plain: PlainLinks
     known: KnownReadings
+    changed: Mapping[str, Collection[str]]
+    """By connection: the fields that are read otherwise."""
     agreed: dict[tuple[Any, ...], bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, context: Context, sync: Sync, known: KnownReadings) -> SteadyLinks:
+    def of(
+        cls,
+        context: Context,
+        sync: Sync,
+        known: KnownReadings,
+        changed: Mapping[str, Collection[str]],
+    ) -> SteadyLinks:
         """Return what it takes; `known`: which stored values the changed mappings read as well."""
-        return cls(sync.entity, PlainLinks.of(context, sync), known)
+        return cls(sync.entity, PlainLinks.of(context, sync), known, changed)
 
     def unread_of(self, outline: LinkOutline | None) -> list[Place] | None:
         """Return the places of a link whose values nobody knows until they are read.
@@ -55,9 +63,8 @@ class SteadyLinks:
         for connection, shown in link.sides.items():
             if outline.sides[connection].read_at is None:
                 continue
-            for name, field_map in self.plain.fields[connection].items():
-                if field_map.parent:
-                    continue
+            for name in self.changed[connection]:
+                field_map = self.plain.fields[connection][name]
                 verdict = self._verdict(connection, field_map, shown.get(name), link)
                 if verdict is None:
                     return None
@@ -70,14 +77,16 @@ class SteadyLinks:
     ) -> bool | None:
         """Return whether nobody knows the value; None: it may be that it reads otherwise."""
         revisions = self.known.get(connection, {}).get(field_map.name)
-        if entry is None or ("shadow" not in entry and "unreadable" not in entry):
-            return revisions is None
-        revision = entry.get("map_rev", "")
-        if revision == field_map.revision:
+        if revisions is None:
+            return True
+        if entry is None:
             return False
-        if "unreadable" in entry or same_declaration(revision, field_map.revision):
+        if "unreadable" in entry or "shadow" not in entry:
             return None
-        if revisions is None or not any(same_declaration(revision, each) for each in revisions):
+        revision = entry.get("map_rev", "")
+        if same_declaration(revision, field_map.revision):
+            return False if revision == field_map.revision else None
+        if not any(same_declaration(revision, each) for each in revisions):
             return True
         return False if self._agrees(connection, field_map, entry, link) else None
 

@@ -120,6 +120,7 @@ class MappingChange:
     old: Context
     new: Context
     _known: dict[str, KnownReadings] = field(default_factory=dict)
+    _changed: dict[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
 
     def known(self, sync: str) -> KnownReadings:
         """Return which stored values the new mappings of a sync would read as well."""
@@ -141,35 +142,55 @@ class MappingChange:
             if name in old and taken_alike(old[name], field_map)
         }
 
+    def changed(self, sync: str) -> Mapping[str, Collection[str]]:
+        """Return by connection the fields that the new mappings of a sync read otherwise."""
+        if sync not in self._changed:
+            self._changed[sync] = self._find_changed(sync)
+        return self._changed[sync]
+
+    def _find_changed(self, sync: str) -> dict[str, set[str]]:
+        if (named := self.new.syncs.get(sync)) is None:
+            return {}
+        return {name: self._changed_of(name, named.entity) for name in named.members}
+
+    def _changed_of(self, connection: str, entity: str) -> set[str]:
+        old, new = (_fields(context, connection, entity) for context in (self.old, self.new))
+        return {
+            name
+            for name, field_map in new.items()
+            if not field_map.parent
+            and (name not in old or old[name].revision != field_map.revision)
+        }
+
     def unread(self, link: Link) -> list[tuple[str, str]]:
         """Return the fields of a link's sides that the stored values do not tell."""
-        known = self.known(link.sync)
+        known, changed = self.known(link.sync), self.changed(link.sync)
         return [
             (name, field_name)
             for name, side in link.live().items()
             if is_followed(side) and side.read_at is not None
-            for field_name, field_map in _fields(self.new, name, link.entity).items()
-            if not field_map.parent
-            and _is_unread(side.fields.get(field_name), field_map, known[name].get(field_name))
+            for field_name in changed[name]
+            if _is_unread(
+                side.fields.get(field_name),
+                _fields(self.new, name, link.entity)[field_name],
+                known[name].get(field_name),
+            )
         ]
 
 
 def _is_unread(
     entry: SideField | None, field_map: FieldMap, revisions: Collection[str] | None
 ) -> bool:
-    """Return whether nobody knows what a record has in a field.
+    """Return whether nobody knows what a record has in a field that is read otherwise.
 
     What the mapping of before has looked for in vain would be looked for in vain again.
     """
-    if entry is None or (isinstance(entry.shadow, Marker) and not entry.unreadable):
-        return revisions is None
-    if same_declaration(entry.map_rev, field_map.revision):
-        return False
     if revisions is None:
         return True
-    if entry.unreadable:
-        return entry.shown is None
-    return not any(same_declaration(entry.map_rev, each) for each in revisions)
+    if entry is None or entry.unreadable or isinstance(entry.shadow, Marker):
+        return False
+    taken = (*revisions, field_map.revision)
+    return not any(same_declaration(entry.map_rev, each) for each in taken)
 
 
 def taken_alike(one: FieldMap, other: FieldMap) -> bool:
@@ -244,27 +265,31 @@ def played(
     rules = context.rules(sync)
     notes += settle_without_absent(link, rules)
     writes: list[EffectWrite] = []
-    resting = False
-    while not resting and len(writes) < MAX_CALLS:
-        resting = True
-        for name in sync.members:
-            able = context.capabilities[name][link.entity]
-            planned = plan(link, name, rules, able, context.probes.get(name, {}))
-            notes += planned.notes
-            calls = leave_out(link, name, planned.calls)
-            if planned.create is not None and not planned.create.missing:
-                writes.append(_create(link, name, planned.create))
-                link.intents[name] = EXPECTED
-            elif planned.delete:
-                writes.append(_delete(link, link.sides[name]))
-                link.sides[name].tombstone = True
-            elif calls:
-                writes.append(_update(link, link.sides[name], calls[0]))
-                notes += _land(link, link.sides[name], calls[0], rules)
-            else:
-                continue
-            resting = False
+    due = list(sync.members)
+    while due and len(writes) < MAX_CALLS:
+        name, before = due[0], _revisions(link)
+        able = context.capabilities[name][link.entity]
+        planned = plan(link, name, rules, able, context.probes.get(name, {}))
+        notes += planned.notes
+        calls = leave_out(link, name, planned.calls)
+        if planned.create is not None and not planned.create.missing:
+            writes.append(_create(link, name, planned.create))
+            link.intents[name] = EXPECTED
+        elif planned.delete:
+            writes.append(_delete(link, link.sides[name]))
+            link.sides[name].tombstone = True
+        elif calls:
+            writes.append(_update(link, link.sides[name], calls[0]))
+            notes += _land(link, link.sides[name], calls[0], rules)
+            if _revisions(link) != before:
+                due = list(sync.members)  # the answer has moved the state: for all of them
+        else:
+            due.pop(0)
     return writes
+
+
+def _revisions(link: Link) -> int:
+    return sum(state.rev for state in link.state.values())
 
 
 def _create(link: Link, connection: str, made: CreatePlan) -> EffectWrite:

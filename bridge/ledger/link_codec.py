@@ -134,13 +134,15 @@ def _field_state(value: FieldState) -> dict[str, Any]:
         data["ended"] = list(value.ended)
     if value.flips:
         data["flips"] = [list(flip) for flip in value.flips]
+    if value.over_since is not None:
+        data["over_since"] = list(value.over_since)
     if value.in_our_time is not None:
         data["our_time"] = list(value.in_our_time)
     return data
 
 
 def _to_field_state(data: dict[str, Any]) -> FieldState:
-    ended = data.get("ended")
+    ended, over_since = data.get("ended"), data.get("over_since")
     return FieldState(
         value=data["value"],
         rev=data["rev"],
@@ -153,6 +155,7 @@ def _to_field_state(data: dict[str, Any]) -> FieldState:
         why_open=data.get("why_open", ""),
         ended=None if ended is None else (ended[0], ended[1]),
         flips=[(at, by) for at, by in data.get("flips", [])],
+        over_since=None if over_since is None else (over_since[0], over_since[1]),
         in_our_time=_to_span(data),
     )
 

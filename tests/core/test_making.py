@@ -64,6 +64,24 @@ def test_f10_an_end_is_before_a_new_request_whatever_the_vendors_clocks_say(ours
     assert judge(new, life_of_link(old), MONTH)[0] is Sameness.OTHER
 
 
+@pytest.mark.parametrize("again", ["closed", "resolved"])
+def test_f10_what_had_ended_does_not_end_a_second_time(again):
+    old = ticket(made=0)
+    for when, status in ((HOUR, "resolved"), (3 * HOUR, again)):
+        look(old, "L", when, status=status, under=UNDER)
+        look(old, "P", when + MINUTE, status=status, under=UNDER)
+    assert judge(life_of_link(old), record(made=2 * HOUR), MONTH)[0] is Sameness.OTHER
+    assert judge(life_of_link(old), record(made=HOUR / 2), MONTH)[0] is not Sameness.OTHER
+
+
+def test_f10_what_was_reopened_ends_anew():
+    old = ticket(made=0, ended=HOUR)
+    look(old, "L", 2 * HOUR, status="open", under=UNDER)
+    look(old, "L", 4 * HOUR - MINUTE, status="open", under=UNDER)
+    look(old, "L", 4 * HOUR, status="closed", under=UNDER)
+    assert judge(life_of_link(old), record(made=3 * HOUR), MONTH)[0] is Sameness.SAME
+
+
 @pytest.mark.parametrize("theirs", WRONG)
 @pytest.mark.parametrize("ours", WRONG)
 def test_f10_what_was_made_in_one_moment_is_one_whatever_the_vendors_clocks_say(ours, theirs):

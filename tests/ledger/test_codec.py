@@ -43,6 +43,7 @@ field_states = st.builds(
     why_open=names,
     ended=st.none() | st.tuples(names, canonicals),
     flips=st.lists(st.tuples(times, names), max_size=2),
+    over_since=st.none() | st.tuples(st.none() | times, times),
     in_our_time=st.none() | st.tuples(times, times),
 )
 side_fields = st.builds(

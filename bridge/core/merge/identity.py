@@ -72,9 +72,8 @@ def life_of_record(
 def life_of_link(link: Link) -> Life:
     """Return the life of a ticket by its agreed state."""
     made, status = state_made(link), link.state.get(STATUS)
-    if status is None:
-        return Life(made, ended=False)
-    return Life(made, status.value in ENDED, status.lo, status.hi)
+    over = status.over() if status is not None else None
+    return Life(made, ended=False) if over is None else Life(made, True, *over)
 
 
 def judge(one: Life, other: Life, max_apart: timedelta) -> Judgement:

@@ -29,10 +29,15 @@ Verdict = Literal["newer", "older", "uncertain newer", "uncertain older"]
 
 def move_state(state: FieldState, value: Canonical, by: str, interval: Interval) -> None:
     """Give the state its next revision, also when the value stays as it is."""
+    # A resolved request that is closed later, or resolved once more, does not end a second time.
+    was_over = state.over()
     state.value = value
     state.rev += 1
     state.set_by = by
     state.lo, state.hi = interval
+    state.over_since = None
+    if was_over and state.over():
+        state.over_since = was_over
     state.ended = state.in_our_time = None
     state.read_from = ""
 

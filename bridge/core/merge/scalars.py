@@ -231,7 +231,8 @@ def _end_of_the_unseen(case: Case, value: Canonical, *, wins: bool) -> str:
     ends = case.name == STATUS and kept in ENDED and lost not in ENDED
     if not ends and (kept not in EMPTY or lost in EMPTY):
         return ""
-    ended_before = (case.interval if wins else (case.state.lo, case.state.hi))[1]
+    when = case.interval if wins else case.state.over() or (case.state.lo, case.state.hi)
+    ended_before = when[1]
     if not is_just_opened(case, loser, ended_before):
         return ""
     return f"{loser} has just opened it: it is not {'ended' if ends else 'emptied'} unasked"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bridge.core.model.entities import ENDED
 from bridge.core.model.values import NO_BASE, Canonical, Marker, Raw
 
 NEVER = -1
@@ -46,6 +47,9 @@ class FieldState:
     """The value was set after this time (None: unknown; rule F7) ..."""
     hi: datetime | None = None
     """... and not after this one."""
+    over_since: tuple[datetime | None, datetime | None] | None = None
+    """Of the status of a request that was over before the value was set: between which times that
+    began. None: it is not over, or has been since the value was set."""
     elements: dict[str, Element] = field(default_factory=dict)
     """Sets only: every element ever seen; `value` is the sorted tuple of the present ones."""
     candidates: dict[str, Raw] | None = None
@@ -61,6 +65,12 @@ class FieldState:
     """Recent changes of hands, for the flip-flop fuse."""
     in_our_time: tuple[datetime, datetime] | None = None
     """Of the time at which a request was made: between which times of our clock that was."""
+
+    def over(self) -> tuple[datetime | None, datetime | None] | None:
+        """Return between which times a request ended whose status this is; None: it has not."""
+        if self.rev == 0 or not isinstance(self.value, str) or self.value not in ENDED:
+            return None
+        return self.over_since or (self.lo, self.hi)
 
     def comes_from(self, connection: str) -> bool:
         """Return whether the value is what a connection's record says, by whichever mapping."""

@@ -10,7 +10,15 @@ from bridge.flow.delete import remove
 from bridge.flow.deliver import deliver, mirror
 from bridge.ledger import news
 from bridge.ledger.database import Tx
-from bridge.runs import account_metrics, adoption, backfill, listing_walk, reconcile, undo
+from bridge.runs import (
+    account_metrics,
+    adoption,
+    backfill,
+    listing_walk,
+    reconcile,
+    remapping,
+    undo,
+)
 
 
 def catch_up(tx: Tx, context: Context) -> bool:
@@ -38,6 +46,7 @@ PROCEDURES = Procedures(
         "backfill": backfill.list_and_queue,
         "undo": undo.take_back,
         "survey": target_survey.refresh,
+        remapping.KIND: remapping.go_through,
     },
     catch_up=catch_up,
     run_failures={
@@ -45,5 +54,6 @@ PROCEDURES = Procedures(
         "backfill": listing_walk.run_failed,
         "figures": account_metrics.fetch_failed,
         "survey": target_survey.refresh_failed,
+        remapping.KIND: remapping.failed,
     },
 )

@@ -16,7 +16,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, store, take, transact
 from bridge.engine.outcomes import RETIRED
-from bridge.flow import people
+from bridge.flow import confirmed, people
 from bridge.flow.replan import WantedWork, replan
 from bridge.ledger import changes as ledger_changes
 from bridge.ledger import conflict_log, directory, timeline, webhook_inbox, work
@@ -168,7 +168,7 @@ def conclude_into(
         due=due,
         not_before={} if again_at is None else {row.connection: again_at},
     )
-    to.raised += wanted.work
+    to.raised += confirmed.passed_on(row, wanted.work)
     to.also += wanted.also(context, link)
     all_notes = [*notes, *wanted.notes]
     tell(task, to, all_notes)

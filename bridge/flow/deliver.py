@@ -12,6 +12,8 @@ Before anything is sent, the first row that fits says what is done:
 | of that write only fields are    | the next attempt takes them  | they may stay unreadable for   |
 | left that could not be read      | over                         | good: rules F3, F15            |
 | the plan finds nothing to do     | nothing                      | others brought it level        |
+| it was confirmed beforehand, and | written as ordinary work     | `confirmed`: what a human has  |
+| something else is due by now     |                              | edited is none of a run's      |
 | the last writes changed nothing  | later; parked in the end     | `vain_writes`                  |
 | it would destroy too much        | parked for an admin          | the sync's guard               |
 
@@ -57,7 +59,7 @@ from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, read_record, transact
 from bridge.errors import Lacking, LeaseLost, RemoteError
-from bridge.flow import call_parts, field_refusals
+from bridge.flow import call_parts, confirmed, field_refusals
 from bridge.flow.commit import (
     changes,
     conclude,
@@ -147,9 +149,12 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
         context, link, side.connection, planned.calls, task.link_work
     )
     if not calls:
-        yield from store_step(task, concluded(context, task, planned.notes))
+        notes = [*planned.notes, *confirmed.let_go(task, None)]
+        yield from store_step(task, concluded(context, task, notes))
         return None
     call = field_refusals.next_call(context, task, calls)
+    call = confirmed.part_of(context, task, link, call)
+    notes = [*planned.notes, *confirmed.let_go(task, call)]
 
     def unless_unwise(tx: Tx) -> OpenWrite | None:
         if put_off_vain(tx, context, task, side):
@@ -157,14 +162,14 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
         if park_if_unsafe(tx, context, task, side, len(call.destructive)):
             return None
         to = changes(context, task)
-        write = delivery_written_down(context, task, to, side, call, planned.notes)
+        write = delivery_written_down(context, task, to, side, call, notes)
         store_now(tx, task, to)
         return write
 
     if side.in_vain or call.destructive:  # what was done before is looked at, and locked
         return (yield from transact(unless_unwise))
     to = changes(context, task)
-    write = delivery_written_down(context, task, to, side, call, planned.notes)
+    write = delivery_written_down(context, task, to, side, call, notes)
     yield from store_step(task, to)
     return write
 
@@ -189,7 +194,8 @@ def send(context: Context, task: Task, write: OpenWrite) -> Steps[OpenWrite | No
         return None
     if isinstance(answer, Moved):
         note = Note("planned again", write.ref.connection, "", {"why": "the record has changed"})
-        return (yield from take_in_instead(context, task, write, answer, [note]))
+        notes = [note, *confirmed.let_go(task, None, why="the record has changed there since")]
+        return (yield from take_in_instead(context, task, write, answer, notes))
     return (yield from take_answer(context, task, write, answer, started))
 
 

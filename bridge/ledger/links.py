@@ -173,6 +173,12 @@ def ids(tx: Tx, after: str = "", limit: int = 500) -> list[str]:
     )
 
 
+def ids_between(tx: Tx, after: str, upto: str, limit: int) -> list[str]:
+    """Return the next ids of links after one and up to another, in order."""
+    listed = select(link.c.id).where(link.c.id > after, link.c.id <= upto)
+    return list(tx.execute(listed.order_by(link.c.id).limit(limit)).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class ListPlace:
     """The place of a link in the list of all links of its entity, the newest first."""

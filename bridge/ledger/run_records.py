@@ -67,6 +67,11 @@ RunFigures = TypedDict(
         # Of an undo: the run that it takes back, and the last entry of all timelines before it.
         "undoes": int,
         "timeline": int,
+        # Of a change of the mappings: how many writes were confirmed, how many links were left
+        # alone, and the revision that it has put in force.
+        "planned": int,
+        "left alone": int,
+        "mapping_revision": int,
     },
     total=False,
 )
@@ -308,6 +313,12 @@ _WATERMARK = (
 def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
     """Return runs, newest first."""
     return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
+
+
+def of_kind(tx: Tx, kind: str, limit: int) -> list[RunRow]:
+    """Return runs of a kind, newest first."""
+    rows = select(run).where(run.c.kind == kind).order_by(run.c.id.desc()).limit(limit)
+    return [_row(row) for row in tx.execute(rows)]
 
 
 def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:

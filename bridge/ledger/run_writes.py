@@ -138,6 +138,22 @@ def undo_keys(run_id: int) -> str:
     return f"undo:{run_id}:"
 
 
+def part_keys(run_id: int) -> str:
+    """Return the beginning of the keys of a run's own rows of work, of which it has many."""
+    return f"remap:{run_id}:"
+
+
+def parts_left(tx: Tx, run_id: int) -> int:
+    """Count the rows of a run's own work that are left."""
+    own = work.c.key.startswith(part_keys(run_id), autoescape=True)
+    return tx.execute(select(func.count()).select_from(work).where(own)).scalar_one()
+
+
+def lock(tx: Tx, run_id: int) -> None:
+    """Lock a run, so that of those who end its last parts one sees that nothing is left."""
+    tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
+
+
 def left_of_undo(tx: Tx, run_id: int) -> dict[str, int]:
     """Return the work that is left of taking a run back, parked or not: key -> the undo's run."""
     left = select(work.c.key, work.c.run_id).where(

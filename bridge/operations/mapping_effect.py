@@ -35,6 +35,8 @@ Look = Callable[[int], None]
 """Hears how many links have been looked at."""
 Take = Callable[[LinkEffect], None]
 """Is handed each link of which anything is another than before."""
+PageEnds = Callable[[str], None]
+"""Hears the last id of a page of links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,20 @@ def effect_of(
     *,
     take: Take = lambda _effect: None,
     look: Look = lambda _seen: None,
+    page_ends: PageEnds = lambda _link_id: None,
 ) -> EffectSummary:
     """Return what the new files do to all that the ledger knows, against the old ones.
 
     `take` is handed each link that is concerned, in the order of their ids, and keeps what it
-    likes: in the summary only counts and a few samples are kept.
+    likes: in the summary only counts and a few samples are kept. `page_ends` hears the last id of
+    each page, after its links.
     """
     summary = EffectSummary(new.fields)
     walk = _Walk(MappingChange(old, new), ledger, summary, take)
     after = walk.page("")
     while after:
         look(summary.looked_at)
+        page_ends(after)
         after = walk.page(after)
     _estimate_cost(new, summary)
     summary.unsafe = list(_held(ledger, new, summary))

@@ -1,0 +1,159 @@
+"""Plans of changed mappings, kept until they are confirmed, and the runs that carry them out.
+
+A plan holds digests of the values and nobody's data, a part of the links after the other, in a file
+without a name: as large as it may be, it takes no memory, and it is gone when it is let go.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Any, Final
+
+from bridge.core.merge.rereading import KnownReadings
+from bridge.engine.context import Context
+from bridge.errors import Busy, NotPossible
+from bridge.flow import confirmed
+from bridge.ledger.database import Ledger, Tx
+from bridge.operations.mapping_effect import Look, Take, effect_of
+from bridge.runs import remapping
+from bridge.runs.remapping import ConfirmedOps, RemapPart
+from bridge.workbench.effect import EffectWrite, LinkEffect, MappingChange
+from bridge.workbench.effect_summary import EffectSummary
+
+WORK: Final = {"create": "create", "delete": "remove"}
+"""What is done to a whole record -> the kind of work that does it."""
+
+
+@dataclass(slots=True)
+class EffectPlan:
+    """What a change would do, ready to be carried out as it is."""
+
+    change: MappingChange
+    summary: EffectSummary
+    writes: int
+    _parts: IO[str]
+
+    def parts(self) -> Iterator[tuple[str, str, dict[str, ConfirmedOps]]]:
+        """Yield parts: after which link, up to which, and what is confirmed of those between."""
+        self._parts.seek(0)
+        for line in self._parts:
+            after, upto, ops = json.loads(line)
+            yield after, upto, ops
+
+
+@dataclass(slots=True)
+class _Spool:
+    """Collects the parts of a plan."""
+
+    stream: IO[str]
+    take_also: Take
+    after: str = ""
+    writes: int = 0
+    ops: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, effect: LinkEffect) -> None:
+        self.take_also(effect)
+        self.writes += len(effect.writes)
+        if effect.writes:
+            self.ops[effect.link] = _ops(effect.writes)
+
+    def page_ends(self, upto: str) -> None:
+        self.stream.write(json.dumps([self.after, upto, self.ops]) + "\n")
+        self.after, self.ops = upto, {}
+
+
+def _ops(writes: list[EffectWrite]) -> dict[str, Any]:
+    """Return what is confirmed of a link, by connection."""
+    ops: dict[str, Any] = {}
+    for write in writes:
+        if write.op in WORK:
+            ops[write.connection] = WORK[write.op]
+            continue
+        values = ops.setdefault(write.connection, {})
+        for name, raw in write.sent.items():
+            values.setdefault(name, []).append(confirmed.digest(raw))
+    return ops
+
+
+@contextmanager
+def planned(
+    ledger: Ledger,
+    old: Context,
+    new: Context,
+    *,
+    take: Take = lambda _effect: None,
+    look: Look = lambda _seen: None,
+) -> Iterator[EffectPlan]:
+    """Plan what the new files do to all that the ledger knows, against the old ones.
+
+    The plan is there until the block ends. `take` and `look`: as for `effect_of`.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
+        spool = _Spool(stream, take)
+        summary = effect_of(ledger, old, new, take=spool.take, look=look, page_ends=spool.page_ends)
+        yield EffectPlan(MappingChange(old, new), summary, spool.writes, stream)
+
+
+def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool = False) -> int:
+    """Begin to carry a plan out, by mappings that are in force once the transaction ends.
+
+    Return the id of the run; 0 where there is nothing to do, not even to read anew. Raises
+    NotPossible when it is more than the guard lets through, unless `override_unsafe`; Busy while
+    the run of an earlier change goes through the tickets.
+    """
+    if plan.summary.unsafe and not override_unsafe:
+        raise NotPossible(
+            f"the change is unsafe, and nothing was done: {'; '.join(plan.summary.unsafe)}. Look "
+            "at `bridge mappings effect`, then say --override-unsafe"
+        )
+    known, to = _readings(context, plan.change)
+    place = _place(context, known, plan)
+    if place is None:
+        return 0
+    now = context.clock.now()
+    run_id = remapping.begin(
+        tx, *place, now, planned=plan.writes, revision=context.mapping_revision
+    )
+    if run_id is None:
+        raise Busy(
+            "the tickets are still gone through for an earlier change: let that end first "
+            "(`bridge status` shows it)"
+        )
+    for number, (after, upto, ops) in enumerate(plan.parts()):
+        part = RemapPart(run_id, after, upto, known, to, ops, approved=override_unsafe)
+        remapping.add_part(tx, part, number, *place, now)
+    return run_id
+
+
+def _readings(
+    context: Context, change: MappingChange
+) -> tuple[dict[str, dict[str, dict[str, list[str]]]], dict[str, dict[str, dict[str, str]]]]:
+    """Return what is read anew, and by which revisions: by sync, connection and field."""
+    known: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(dict)
+    to: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    for name, sync in context.syncs.items():
+        stored: KnownReadings = change.known(name)
+        for connection, fields in change.changed(name).items():
+            alike = sorted(set(fields) & stored[connection].keys())
+            if alike:
+                mapped = context.maps[connection][sync.entity].fields
+                known[name][connection] = {each: list(stored[connection][each]) for each in alike}
+                to[name][connection] = {each: mapped[each].revision for each in alike}
+    return dict(known), dict(to)
+
+
+def _place(
+    context: Context, known: dict[str, dict[str, Any]], plan: EffectPlan
+) -> tuple[str, str] | None:
+    """Return under which connection and entity the run is listed; None: there is nothing to do."""
+    for name, connections in known.items():
+        for connection in connections:
+            return connection, context.syncs[name].entity
+    places = sorted(place for place, count in plan.summary.updates.items() if count)
+    written = sorted({(connection, "ticket") for connection, _op in plan.summary.writes})
+    return next(iter([*places, *written]), None)

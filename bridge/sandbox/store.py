@@ -24,6 +24,8 @@ class Store:
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._versions: dict[str, deque[tuple[datetime, Record]]] = {}
+        self._seen_at = clock.now()
+        self._set_back = timedelta(0)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -37,7 +39,7 @@ class Store:
 
     def put(self, record: Record) -> None:
         """Add or replace a record by its `id`."""
-        key, now = str(record["id"]), self._clock.now()
+        key, now = str(record["id"]), self._passed()
         self._records[key] = record
         versions = self._versions.setdefault(key, deque())
         versions.append((now, record))
@@ -56,12 +58,19 @@ class Store:
         """
         if not lag:
             return list(self)
-        until = self._clock.now() - lag
+        until = self._passed() - lag
         versions = (
             next((record for at, record in reversed(kept) if at <= until), None)
             for kept in self._versions.values()
         )
         return [record for record in versions if record is not None]
+
+    def _passed(self) -> datetime:
+        """Return the time by a clock that is never set back: what an index shows, it goes on to."""
+        now = self._clock.now()
+        self._set_back += max(timedelta(0), self._seen_at - now)
+        self._seen_at = now
+        return now + self._set_back
 
 
 def difference(

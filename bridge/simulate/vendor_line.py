@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -250,6 +251,8 @@ class VendorLine(BaseAdapter):
             return body[: len(body) // 2]
         if kind in _INSTEAD:
             return _INSTEAD[kind]
+        if not writes and self.app.options["list_lag"]:
+            self._note_unlisted(body)
         shown = body if writes or b"created_at" not in body else self._listing(body)
         odd = poisoned(shown, self.poisons) if self.poisons else shown
         self.struck["shown oddly"] += odd is not shown
@@ -305,6 +308,15 @@ class VendorLine(BaseAdapter):
                 elif self.poisons.get(record_id) != NO_RECORD:
                     self.listed.setdefault(record_id, now)
         return json.dumps(value).encode() if self.lag else body
+
+    def _note_unlisted(self, body: bytes) -> None:
+        """Note which tickets the own index of the vendor lacks if this is a listing, even empty."""
+        with suppress(ValueError):
+            if _lists(json.loads(body)):
+                shown = {str(each["id"]) for each in self.app.listed()}
+                for record in self.app.records("ticket"):
+                    if (record_id := str(record["id"])) not in shown:
+                        self.left_out.setdefault(record_id, self._clock.now())
 
     def _date(self, seconds: float = 0.0) -> str:
         return format_datetime(self.theirs.now() + timedelta(seconds=seconds), usegmt=True)

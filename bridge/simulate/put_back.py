@@ -50,10 +50,20 @@ def put_back(stage: Stage) -> None:
 
 
 def _known(stage: Stage, tx: Tx) -> Iterator[dict[str, Any]]:
-    """Yield a fact for each record that the ledger has in a link, by its account."""
-    for link in all_links(stage.context, tx):
-        for name, side in link.sides.items():
-            yield {"kind": "known", "connection": stage.account(name), "id": side.remote_id}
+    """Yield a fact for each record that the ledger has in a link, or has had made, by its account.
+
+    Of what was made it need not have heard: it had written down that it asks for it.
+    """
+    known = {
+        (stage.account(name), side.remote_id)
+        for link in all_links(stage.context, tx)
+        for name, side in link.sides.items()
+    }
+    for account, app in stage.apps.items():
+        made = (each for each in app.journal.since() if each.kind == "create")
+        known |= {(account, each.id) for each in made if each.actor == "bridge"}
+    for account, remote_id in sorted(known):
+        yield {"kind": "known", "connection": account, "id": remote_id}
 
 
 def _rename_again(stage: Stage, kept: KeptLedger) -> None:

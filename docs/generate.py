@@ -20,6 +20,7 @@ import click
 from bench import table
 from bridge.cli import COMMANDS
 from bridge.cli import main as group
+from bridge.config import json_schemas
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.mapping.transform_forms import FORMS
 from bridge.core.mapping.transforms import AGENT
@@ -294,13 +295,21 @@ def documents() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+def file_schemas() -> dict[Path, str]:
+    """Return the JSON Schemas that a home is made with, by their file."""
+    classes = {system: connector_class(system) for system in CONNECTORS}
+    return {
+        ROOT / json_schemas.FOLDER / f"{name}.json": json_schemas.as_text(schema)
+        for name, schema in json_schemas.schemas(classes).items()
+    }
+
+
 def main(arguments: list[str]) -> int:
     """Rewrite, or with `--check` name what is stale."""
     stale = []
-    for path in documents():
-        text = path.read_text()
-        new = rewritten(text)
-        if new != text:
+    fresh = {path: rewritten(path.read_text()) for path in documents()} | file_schemas()
+    for path, new in fresh.items():
+        if not path.exists() or path.read_text() != new:
             stale.append(path)
             if "--check" not in arguments:
                 path.write_text(new)

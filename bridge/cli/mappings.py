@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from bridge.cli import mapping_examples
+from bridge.cli import mapping_examples, mapping_schema
 from bridge.cli.effect import effect
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
@@ -25,6 +25,7 @@ def group() -> None:
 
 group.add_command(mapping_examples.test)
 group.add_command(mapping_examples.record)
+group.add_command(mapping_schema.schema)
 group.add_command(effect)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import time, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -39,10 +40,25 @@ def is_value(value: Any, allowed: str) -> str:
     return f"is {shown(value)}; allowed {allowed}"
 
 
+def _form(**keys: Any) -> Mapping[str, Any]:
+    """Return a piece of JSON Schema."""
+    return keys
+
+
+def _written_as(pattern: re.Pattern[str]) -> Mapping[str, Any]:
+    return _form(type="string", pattern=f"^(?:{pattern.pattern})$")
+
+
+def _list_of(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _form(type="array", minItems=1, items=item)
+
+
 class ParsedField(fields.Field[Any]):
     """The base of fields that parse one value."""
 
     allowed = ""
+    form: Mapping[str, Any] = MappingProxyType({})
+    """What is allowed as JSON Schema, as exactly as that can say it."""
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
@@ -62,6 +78,7 @@ class Text(ParsedField):
     """A text that is not empty."""
 
     allowed = "text"
+    form = _form(type="string", minLength=1)
 
     def parse(self, value: Any) -> str | None:
         """Parse the value."""
@@ -72,6 +89,7 @@ class Flag(ParsedField):
     """True or false, also as a text (from an environment variable)."""
 
     allowed = "true, false"
+    form = _form(enum=[True, False, "true", "false"])
 
     def parse(self, value: Any) -> bool | None:
         """Parse the value."""
@@ -84,6 +102,8 @@ class Number(ParsedField):
     def __init__(self, least: int, most: int, **options: Any) -> None:
         super().__init__(**options)
         self.least, self.most, self.allowed = least, most, f"a whole number from {least} to {most}"
+        number = {"type": "integer", "minimum": least, "maximum": most}
+        self.form = {"anyOf": [number, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}
 
     def parse(self, value: Any) -> int | None:
         """Parse the value."""
@@ -97,6 +117,7 @@ class Duration(ParsedField):
     """A length of time, above zero."""
 
     allowed = "a duration such as 30s, 5m, 2h, 1d"
+    form = _written_as(_DURATION)
 
     def parse(self, value: Any) -> timedelta | None:
         """Parse the value."""
@@ -113,6 +134,7 @@ class TimeOfDay(ParsedField):
     """A time of day, in UTC."""
 
     allowed = 'a time of day in quotes, such as "03:30" (UTC)'
+    form = _written_as(_TIME_OF_DAY)
 
     def parse(self, value: Any) -> time | None:
         """Parse the value."""
@@ -124,6 +146,7 @@ class Rates(ParsedField):
     """One rate, or a list of rates that all hold."""
 
     allowed = "calls per time such as 10/second, 480/minute, 4800/hour, or a list of these"
+    form = _form(anyOf=[_written_as(_RATE), _list_of(_written_as(_RATE))])
 
     def parse(self, value: Any) -> tuple[Rate, ...] | None:
         """Parse the value."""
@@ -138,6 +161,7 @@ class Share(ParsedField):
     """A share in per cent."""
 
     allowed = "a share such as 30%"
+    form = _written_as(_SHARE)
 
     def parse(self, value: Any) -> float | None:
         """Parse the value."""
@@ -149,6 +173,7 @@ class Texts(ParsedField):
     """A list of texts."""
 
     allowed = "a list of texts, at least one"
+    form = _list_of(_form(type="string", minLength=1))
 
     def parse(self, value: Any) -> tuple[str, ...] | None:
         """Parse the value."""
@@ -178,6 +203,8 @@ class Secrets(Texts):
 class Credentials(ParsedField):
     """A mapping from names of credentials to their values; no message repeats a value."""
 
+    form = _form(type="object", minProperties=1, additionalProperties=_form(type="string"))
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
     ) -> Any:
@@ -199,13 +226,10 @@ def one_of(*allowed: str, **options: Any) -> fields.Field[Any]:
     return fields.Raw(validate=_OneOf(allowed), **options)
 
 
-class _OneOf(validate.Validator):
-    def __init__(self, allowed: tuple[str, ...]) -> None:
-        self.allowed = allowed
-
+class _OneOf(validate.OneOf):
     def __call__(self, value: Any) -> Any:
-        if not isinstance(value, str) or value not in self.allowed:
-            raise ValidationError(is_value(value, ", ".join(self.allowed)))
+        if not isinstance(value, str) or value not in self.choices:
+            raise ValidationError(is_value(value, ", ".join(self.choices)))
         return value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields
 
 from bridge.config.mapping_texts import FILES, LEDGER
 from bridge.config.schema_fields import (
@@ -41,6 +41,11 @@ _WORDS = {
 
 class Strict(Schema):
     """A schema that refuses unknown keys, and names the allowed ones."""
+
+    class Meta:
+        """Unknown keys are refused, also in the JSON Schema that is made of this."""
+
+        unknown = RAISE
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -33,7 +33,7 @@ def line_of(path, text):
 def test_examples_that_are_met_are_listed_with_their_place(run, home):
     done = run("--home", str(home), "mappings", "test")
     assert done.exit_code == 0, done.output
-    assert "ok      mappings/switch.yaml:28  ticket 1  tkt_1\n" in done.output
+    assert "ok      mappings/switch.yaml:29  ticket 1  tkt_1\n" in done.output
     assert done.output.endswith("24 examples, none failed\n")
 
 
@@ -53,7 +53,7 @@ def test_what_differs_is_shown_with_expected_got_and_the_line_of_the_mapping(run
     done = run("--home", str(home), "mappings", "test", "switch")
     assert done.exit_code == 1
     assert (
-        f"failed  mappings/switch.yaml:28  ticket 1  tkt_1\n"
+        f"failed  mappings/switch.yaml:29  ticket 1  tkt_1\n"
         f"    canonical.status  mappings/switch.yaml:{line_of(path, '    status:')}\n"
         f"        expected  'open'\n"
         f"        got       'pending'\n"

@@ -17,7 +17,7 @@ LONGEST_COMMAND = 120
 
 SAME_FILE_NAMES = ("connector", "capabilities", "records", "listing")
 """Every vendor's folder has these."""
-SAME_CLASS_NAMES: dict[str, str] = {}
+SAME_CLASS_NAMES = {"Meta": "marshmallow looks for the options of a schema under this name"}
 """Class names that may stand twice, and why."""
 
 

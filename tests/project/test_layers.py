@@ -97,6 +97,7 @@ ONLY_USER = {
     "rq": {"queue"},
     "flask": {"web", "simulate"},
     "yaml": {"config"},
+    "apispec": {"config"},
     "ruamel": {"workbench"},
     "click": {"cli"},
     "rich": {"cli"},

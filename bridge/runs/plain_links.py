@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.core.mapping.fieldmap import FieldMap
 from bridge.core.model.state import NEVER
@@ -15,6 +16,9 @@ from bridge.core.model.syncs import Sync
 from bridge.core.planning.planner import why_never_written
 from bridge.engine.context import Context
 from bridge.ledger.link_outlines import ParsedOutline, StoredFields
+
+_SHOWN: Final = frozenset({"shadow", "shown", "unreadable"})
+"""Of these a stored field has at least one if its side has ever shown it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,10 @@ class PlainLinks:
         return True
 
     def were_read_as_now(self, link: ParsedOutline) -> bool:
-        """Return whether every field was last read by the mapping of now."""
+        """Return whether every field that was ever shown was last read by the mapping of now."""
         return all(
             entry.get("map_rev", "") == self.fields[name][field].revision
+            or _SHOWN.isdisjoint(entry)
             for name, known in link.sides.items()
             for field, entry in known.items()
             if field in self.fields[name]

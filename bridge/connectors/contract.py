@@ -209,8 +209,15 @@ class Connector(ABC):
     """Entities whose `delete` erases a person for good, by the vendor's own documents: then
     `bridge forget` may call it."""
 
+    @classmethod
+    def capabilities_of(cls, connection: Connection) -> Mapping[str, EntityCapabilities]:
+        """Return what can be done at one connection: its options may have a say in it."""
+        del connection
+        return cls.CAPABILITIES
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        vars(self)["CAPABILITIES"] = self.capabilities_of(connection)
         self.handles: Handles = no_handles
         self.findings: Findings = OwnFindings()
         self.markers = Markers.of(connection)

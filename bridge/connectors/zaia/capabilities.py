@@ -7,7 +7,7 @@ The reference is the page on tickets of https://docs.zaia.app, API reference (al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.connectors.parsing import is_uuid
@@ -116,11 +116,29 @@ def capabilities(options: ZaiaOptions) -> dict[str, EntityCapabilities]:
         # A ticket needs a chat, and no canonical field holds one: see `ZaiaConnector.create`.
         creates=Support.NO,
         # No `values`: the words are each deployment's own, so that no table could be proved
-        # complete for all.
+        # complete for all. Where a connection names them, `of_connection` adds them.
         dated=False,
         only_listed=frozenset({"tags"}),
     )
     return {TICKET: ticket}
+
+
+CAPABILITIES: Mapping[str, EntityCapabilities] = capabilities(ZaiaOptions())
+
+
+def of_connection(connection: Connection) -> dict[str, EntityCapabilities]:
+    """Return what tickets can do at a connection, which may say what its statuses are called.
+
+    Where its options have problems the usual words are taken: the problems are told elsewhere.
+    """
+    try:
+        options = read_options(connection)
+    except ConfigError:
+        options = ZaiaOptions()
+    able = capabilities(options)
+    if "statuses" not in connection.options:
+        return able
+    return {TICKET: replace(able[TICKET], values={"status": options.statuses})}
 
 
 def _status_problems(statuses: Any) -> list[str]:

@@ -32,6 +32,7 @@ from bridge.connectors.parsing import (
 )
 from bridge.connectors.zaia.capabilities import (
     ATTACH,
+    CAPABILITIES,
     COMPLETE,
     DETACH,
     LISTING_PATH,
@@ -41,14 +42,14 @@ from bridge.connectors.zaia.capabilities import (
     TAGS_PATH,
     TAKEOVER,
     TICKETS_PATH,
-    ZaiaOptions,
-    capabilities,
+    of_connection,
     read_options,
 )
 from bridge.connectors.zaia.listing import PAGE_SIZE, START, ZaiaListing
 from bridge.connectors.zaia.records import TAGS_NOT_SHOWN, record, written
 from bridge.connectors.zaia.tag_ids import TagIds
 from bridge.connectors.zaia.tag_sweep import TagSweep
+from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import (
@@ -79,16 +80,19 @@ class ZaiaConnector(JsonHttpConnector):
     """Tickets of a Zaia workspace."""
 
     NAME: ClassVar = "zaia"
-    CAPABILITIES: ClassVar = capabilities(ZaiaOptions())
+    CAPABILITIES: ClassVar = CAPABILITIES
     PROBES: ClassVar = PROBES
     OPTIONS: ClassVar = OPTIONS
     REQUIRED_OPTIONS: ClassVar = REQUIRED_OPTIONS
 
+    @classmethod
+    def capabilities_of(cls, connection: Connection) -> Mapping[str, EntityCapabilities]:
+        """Return what tickets can do where the statuses are called as the connection says."""
+        return of_connection(connection)
+
     def __init__(self, connection: Connection, http: Http) -> None:
         super().__init__(connection, http)
         self._options = read_options(connection)
-        # The words of a status are the connection's own, and with them what its tickets can do.
-        vars(self)["CAPABILITIES"] = capabilities(self._options)
         self._tag_ids = TagIds(self._options.tags)
         self._listing = ZaiaListing(
             connection.name,

@@ -293,7 +293,7 @@ BEGIN = "allowed what the tags begin with there, such as crm/"
         ("text", {"html": "rich"}, "html is given 'rich'; allowed text, markdown"),
         ("text", {"folded": True}, "folded takes no argument"),
         ("text", {"prefix": ""}, f"prefix is given ''; {ONE_LINE}"),
-        ("text", "prefix", f"prefix is given None; {ONE_LINE}"),
+        ("text", "prefix", f"prefix is given null; {ONE_LINE}"),
         ("datetime", {"datetime": 1}, 'datetime is given 1; allowed {assume: "+01:00"}'),
         ("date", {"date": "D.M.Y"}, f"date is given 'D.M.Y'; allowed {FORMS_OF_DAYS}"),
         ("number", {"number": "x"}, "number is given 'x'; allowed number, text, comma-text"),

@@ -202,7 +202,7 @@ def test_other_options_are_another_revision():
             {"read": "tags", "as": {"tags": {"min_salience": 1.5}}},
             "tags.min_salience is 1.5; allowed a number from",
         ),
-        ({"read": "tags", "as": {"tags": {"min_salience": True}}}, "tags.min_salience is True"),
+        ({"read": "tags", "as": {"tags": {"min_salience": True}}}, "tags.min_salience is true"),
         ({"read": "tags", "as": {"tags": {"min_salience": "0.3"}}}, "tags.min_salience is '0.3'"),
         ({"path": "tags", "as": {"tags": {"prefix": "a:"}}}, "tags with options are only read"),
         (

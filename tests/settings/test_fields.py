@@ -110,7 +110,7 @@ def test_what_no_file_of_fields_is(tmp_path, text, expected):
         ("a: {kind: choice, values: []}", f"a.values: {NO_VALUES}"),
         ("a: {kind: choice, values: [1]}", f"a.values[0]: is 1; {ONE_VALUE}"),
         ("a: {kind: choice, values: [' y']}", f"a.values[0]: is ' y'; {ONE_VALUE}"),
-        ("a: {kind: choice, values: [null]}", f"a.values[0]: is None; {ONE_VALUE}"),
+        ("a: {kind: choice, values: [null]}", f"a.values[0]: is null; {ONE_VALUE}"),
         ("a: {kind: choice, values: [x, x]}", "a.values[1]: 'x' stands here twice"),
         ("a: {kind: text, label: ''}", f"a.label: is ''; {LINE}"),
         ("a: {kind: text, personal: maybe}", "a.personal: is 'maybe'; allowed true, false"),

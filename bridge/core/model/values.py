@@ -63,10 +63,13 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 MAX_SHOWN_CHARS: Final = 60
+_WORDS: Final = {None: "null", True: "true", False: "false"}
 
 
 def shown(value: Any) -> str:
     """Return a value as messages show it, cut to a length that a line can take."""
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
     try:
         # Of a long text only the beginning is looked at: it may be a megabyte.
         text = repr(value[: MAX_SHOWN_CHARS + 1] if isinstance(value, str) else value)

@@ -13,9 +13,11 @@ from bridge.config.mapping_texts import Published
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Secret
-from bridge.errors import LedgerError
+from bridge.errors import ConfigError, LedgerError
 from bridge.ledger import mapping_revisions
 from bridge.ledger.database import Ledger
+from bridge.workbench.proof import Proof, prove
+from bridge.workbench.proof_findings import ProofSubject, Seen
 
 
 def sandbox_accounts(home: Path) -> dict[str, SandboxAccount] | None:
@@ -58,12 +60,32 @@ def load_config(home: Path, *, need_ledger: bool = True) -> Config:
     """Load a home's configuration as the processes do.
 
     Without `need_ledger` the home's files take the place of mappings in a ledger that fails us.
+    Raises ConfigError, also for what the proof of the mappings refuses.
     """
     accounts = sandbox_accounts(home)
     in_ledger = published_in if need_ledger else _published_or_none
     classes = connector_classes()
-    return as_called(
-        load(home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger)
+    config = load(
+        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
+    )
+    if refused := proof_of(config).refused:
+        raise ConfigError([finding.line for finding in refused])
+    return as_called(config)
+
+
+def proof_of(config: Config, seen: Seen | None = None) -> Proof:
+    """Return the proof of mappings that were loaded; `seen`: what vendors were seen to send."""
+    return prove(
+        ProofSubject(
+            connections=config.connections,
+            syncs=config.syncs,
+            compiled=config.declared,
+            capabilities=config.capabilities,
+            places=config.lines,
+            people={name: config.agents.table(name) for name in config.connections},
+            fields=config.fields,
+            seen=seen or {},
+        )
     )
 
 

@@ -27,8 +27,12 @@ from bridge.core.mapping.transforms import AGENT
 from bridge.core.model.capabilities import Door, EntityCapabilities, Writable
 from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.outcome_meanings import MEANINGS
+from bridge.operations.mapping_proof import proved
 from bridge.sandbox.deployments import COMMON, usual_options
 from bridge.sandbox.registry import sandbox_class, systems
+from bridge.supervisor.sandbox_accounts import placeholder_accounts
+from bridge.workbench.carry_matrix import LOSSY, TRIED
+from bridge.workbench.carry_matrix import MEANINGS as WAYS
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: ([a-z0-9-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -160,6 +164,25 @@ def transforms() -> str:
     return "\n".join(rows) + "\n"
 
 
+def carried() -> str:
+    """Return what travels where by the shipped files, a table for each sync."""
+    parts: list[str] = []
+    rows = proved(ROOT, placeholder_accounts()).proof.matrix
+    for sync in dict.fromkeys(row.sync for row in rows):
+        of_sync = [row for row in rows if row.sync == sync]
+        members = [cell.connection for cell in of_sync[0].cells]
+        lines = [f"| {sync} | {' | '.join(members)} |", f"| --- |{' --- |' * len(members)}"]
+        for row in of_sync:
+            name = f"`{row.field}`{' (custom)' if row.custom else ''}"
+            lines.append(f"| {name} | {' | '.join(cell.words for cell in row.cells)} |")
+        parts.append("\n".join(lines))
+    words = {"-" if way == "not carried" else way: said for way, said in WAYS.items()}
+    words |= {"lossy": LOSSY, "tried": TRIED, "custom": "a field of one's own"}
+    meanings = [f"| {word} | {said} |" for word, said in words.items()]
+    parts.append("\n".join(["| word | means |", "| --- | --- |", *meanings]))
+    return "\n\n".join(parts) + "\n"
+
+
 def options() -> str:
     """Return what only one system's connections may be told."""
     rows = ["| system | option | meaning |", "| --- | --- | --- |"]
@@ -275,6 +298,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "cli": cli,
     "commands": command_list,
     "capabilities": capabilities,
+    "carried": carried,
     "fields": fields,
     "transforms": transforms,
     "outcomes": outcomes,

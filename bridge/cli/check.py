@@ -25,7 +25,6 @@ from bridge.supervisor.sandbox_accounts import placeholder_accounts
 )
 @click.option(
     "--sandbox",
-    "sandbox",
     is_flag=True,
     help="As if every connection led to its sandbox; needs no keys.",
 )
@@ -86,6 +85,8 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
             say(f"    seen: {result.live[name].seen()}")
     for sync in config.syncs.values():
         say(f"ok  {sync.name}: {', '.join(sync.members)}")
+    notes = counted(len(result.proof.notes), "note")
+    say(f"ok  proof: {notes} on limits, `bridge mappings check` lists them")
 
 
 def _print_changes(result: Check, *, accepted: bool) -> None:

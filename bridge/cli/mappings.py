@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from bridge.cli import mapping_examples, mapping_schema
+from bridge.cli import mapping_examples, mapping_proof, mapping_schema
 from bridge.cli.effect import effect
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
@@ -23,6 +23,7 @@ def group() -> None:
     """See what the mappings make of records."""
 
 
+group.add_command(mapping_proof.command)
 group.add_command(mapping_examples.test)
 group.add_command(mapping_examples.record)
 group.add_command(mapping_schema.schema)

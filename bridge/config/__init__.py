@@ -15,6 +15,7 @@ from bridge.config.agents_file import Agents, compile_agents
 from bridge.config.digest import digest
 from bridge.config.env_file import EnvFile, read_env_file
 from bridge.config.fields_file import compile_fields
+from bridge.config.file_places import AGENTS, SYNCS, FilePlaces
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.mapping_texts import LEDGER, MappingTexts, Published
 from bridge.config.settings import (
@@ -29,7 +30,7 @@ from bridge.config.substitution import references
 from bridge.config.syncs_file import KnownNames, compile_syncs
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
-from bridge.core.mapping.compiler import MappingError, compile_field
+from bridge.core.mapping.compiler import CompiledEntity, MappingError, compile_field
 from bridge.core.mapping.doors import opened
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.capabilities import EntityCapabilities
@@ -50,8 +51,6 @@ __all__ = [
 ]
 
 SETTINGS = "config/bridge.yaml"
-SYNCS = "mappings/syncs.yaml"
-AGENTS = "mappings/agents.yaml"
 FIELDS = "mappings/fields.yaml"
 _STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
 """As the shipped file has it."""
@@ -91,6 +90,10 @@ class Config:
     """A digest of all that decides what is mirrored and how, without secrets and comments."""
     places: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     """Connection, entity and field -> where its mapping stands: `mappings/switch.yaml:12`."""
+    declared: Mapping[str, Mapping[str, CompiledEntity]] = field(default_factory=dict, repr=False)
+    """Like `maps`, with all that was declared: for the proof."""
+    lines: FilePlaces = field(default_factory=FilePlaces, repr=False)
+    """Where each part of the mappings, of the syncs and of the people stands."""
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Every file of mappings/ by its name: its text, byte for byte."""
     number: int = 0
@@ -219,8 +222,14 @@ class HomeLoader:
         number = published.number if published is not None else 0
         self.fields = self.known_fields()
         agents = self.agents(settings.names)
-        maps = self.maps(settings, agents)
-        syncs = self.syncs(settings, maps, agents)
+        declared = self.mappings(settings, agents)
+        syncs = self.syncs(settings, declared, agents)
+        maps = {
+            name: {entity: made.map for entity, made in by_entity.items()}
+            for name, by_entity in declared.items()
+        }
+        stems = self.mapping_of.items()
+        lines = FilePlaces(self.read_files, {name: f"mappings/{stem}.yaml" for name, stem in stems})
         return Config(
             revision=digest(settings.connections, self.read_files, number),
             files=self.texts.all(),
@@ -232,10 +241,15 @@ class HomeLoader:
             syncs=syncs,
             maps=maps,
             capabilities={
-                name: opened(self.connectors[connection.system].CAPABILITIES, maps.get(name, {}))
+                name: opened(
+                    self.connectors[connection.system].capabilities_of(connection),
+                    maps.get(name, {}),
+                )
                 for name, connection in settings.connections.items()
             },
-            places=self.places(maps),
+            places=lines.of_fields(maps),
+            declared=declared,
+            lines=lines,
             agents=agents,
             fields=self.fields,
             warnings=tuple(
@@ -295,9 +309,11 @@ class HomeLoader:
         self.problems += problems
         return agents
 
-    def maps(self, settings: CompiledSettings, agents: Agents) -> dict[str, dict[str, EntityMap]]:
+    def mappings(
+        self, settings: CompiledSettings, agents: Agents
+    ) -> dict[str, dict[str, CompiledEntity]]:
         """Compile the mapping of every connection."""
-        maps: dict[str, dict[str, EntityMap]] = {}
+        mappings: dict[str, dict[str, CompiledEntity]] = {}
         for name, connection in settings.connections.items():
             stem = self.mapping_of[name] = connection.mapping
             document, system = self.mapping(stem)
@@ -314,8 +330,8 @@ class HomeLoader:
             if problems:
                 self.broken.add(stem)
             else:
-                maps[name] = {entity: made.map for entity, made in compiled.items()}
-        return maps
+                mappings[name] = compiled
+        return mappings
 
     def compile_alone(self, stem: str) -> None:
         """Compile a mapping file for no connection: its problems are collected."""
@@ -327,16 +343,6 @@ class HomeLoader:
         )
         self.problems += problems
         self.broken |= {stem} if problems else set()
-
-    def places(self, maps: Mapping[str, dict[str, EntityMap]]) -> dict[tuple[str, str, str], str]:
-        """Return where each field of each connection is declared."""
-        found: dict[tuple[str, str, str], str] = {}
-        for connection, by_entity in maps.items():
-            document = self.documents[self.mapping_of[connection]]
-            for entity, entity_map in by_entity.items():
-                for name in entity_map.fields:
-                    found[connection, entity, name] = document.place((entity, "fields", name))
-        return found
 
     def mapping(self, stem: str) -> tuple[Document | None, str]:
         """Read a mapping file once; return it with its system (empty: unusable)."""
@@ -358,15 +364,18 @@ class HomeLoader:
         return document, system
 
     def syncs(
-        self, settings: CompiledSettings, maps: Mapping[str, dict[str, EntityMap]], agents: Agents
+        self,
+        settings: CompiledSettings,
+        compiled: Mapping[str, dict[str, CompiledEntity]],
+        agents: Agents,
     ) -> dict[str, Sync]:
         """Read mappings/syncs.yaml."""
         document = self.read(SYNCS)
         if document is None:
             return {}
         mapped = {
-            name: {entity: entity_map.fields for entity, entity_map in by_entity.items()}
-            for name, by_entity in maps.items()
+            name: {entity: made.fields for entity, made in by_entity.items()}
+            for name, by_entity in compiled.items()
         }
         known = KnownNames(
             settings.connections, settings.names, self.connectors, mapped, self.fields
@@ -375,8 +384,8 @@ class HomeLoader:
         self.problems += problems
         for sync in syncs.values():
             for name, member in sync.members.items():
-                if "tags" in member.options and name in maps:
-                    self.replace_tag_options(document, sync, member, maps[name], agents)
+                if "tags" in member.options and name in compiled:
+                    self.replace_tag_options(document, sync, member, compiled[name], agents)
         return syncs
 
     def replace_tag_options(
@@ -384,7 +393,7 @@ class HomeLoader:
         document: Document,
         sync: Sync,
         member: Member,
-        maps: dict[str, EntityMap],
+        compiled: dict[str, CompiledEntity],
         agents: Agents,
     ) -> None:
         """Compile an entity's tags anew, with a sync member's options instead of the mapping's."""
@@ -392,7 +401,7 @@ class HomeLoader:
             "tags"
         ]
         row = {"path": declared} if isinstance(declared, str) else declared
-        entity_map = maps[sync.entity]
+        entity = compiled[sync.entity]
         try:
             made = compile_field(
                 self.fields[sync.entity]["tags"],
@@ -403,7 +412,11 @@ class HomeLoader:
             at = (sync.name, "members", member.connection, "tags")
             self.problems += [document.problem(at, what) for _where, what in error.problems]
             return
-        maps[sync.entity] = replace(entity_map, fields={**entity_map.fields, "tags": made.map})
+        compiled[sync.entity] = replace(
+            entity,
+            map=replace(entity.map, fields={**entity.map.fields, "tags": made.map}),
+            fields={**entity.fields, "tags": made},
+        )
 
     def unused(self, settings: CompiledSettings, syncs: Mapping[str, Sync]) -> list[Problem]:
         """Return warnings about connections in no sync, and without any news of changes."""

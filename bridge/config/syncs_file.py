@@ -167,10 +167,14 @@ class _SyncReader:
         elif name in self.known.mapped and entity not in self.known.mapped[name]:
             what = f"has no {entity} in its mapping; add it to mappings/, or leave the member out"
             self.wrong(at, what)
+        only, only_names = None, frozenset[str]()
+        if "only_" in row:
+            only, only_names = self.only(name, row["only_"], entity)
         return Member(
             connection=name,
             create=self.create(name, row.get("create", False), entity),
-            only=self.only(name, row["only_"], entity) if "only_" in row else None,
+            only=only,
+            only_names=only_names,
             allow_delete=row.get("allow_delete", False),
             options={"tags": row["tags"]}
             if "tags" in row and self.tags(name, row["tags"], entity)
@@ -204,15 +208,18 @@ class _SyncReader:
 
     def only(
         self, name: str, source: str, entity: str
-    ) -> Callable[[Mapping[str, Any]], bool] | None:
-        """Compile a filter. Unknown names are refused: they would be null, and all might pass."""
+    ) -> tuple[Callable[[Mapping[str, Any]], bool] | None, frozenset[str]]:
+        """Compile a filter; return it, and the names that it looks at.
+
+        Unknown names are refused: they would be null, and all might pass.
+        """
         at: Where = ("members", name, "only")
         try:
             roots = compile_path(source).roots
             compiled = compile_expression(source)
         except BadPath as error:
             self.wrong(at, str(error))
-            return None
+            return None, frozenset()
         system, capability = self.capability(name, entity)
         if capability is not None:
             for root in sorted(roots - capability.readable - {"@"}):
@@ -225,7 +232,7 @@ class _SyncReader:
                 # The filter compares what this record's types do not allow: it does not match.
                 return False
 
-        return inside
+        return inside, roots
 
     def precedence(self, members: Mapping[str, Member]) -> tuple[str, ...]:
         given = self.row.get("precedence", ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +12,10 @@ from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.errors import BridgeError, LedgerError, NoLedger, Unauthorised
 from bridge.ledger.database import Ledger
+from bridge.operations import mapping_proof
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange
+from bridge.workbench.proof import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Check:
     problems: list[str]
     config: Config | None = None
     """The files as compiled; None when there are problems in them."""
+    proof: Proof = field(default_factory=Proof)
+    """What was proved of the mappings; of its findings, those refused are among the problems."""
     live: Mapping[str, ConnectionAnswer] = field(default_factory=dict)
     """By connection: those that were called and answered well."""
     changes: list[ConfigurationChange] = field(default_factory=list)
@@ -62,7 +65,8 @@ class Check:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return what works, but should be looked at."""
-        found = self.config.warnings if self.config is not None else ()
+        of_files = self.config.warnings if self.config is not None else ()
+        found = (*of_files, *(finding.line for finding in self.proof.warnings))
         unknown = f"what the files change is not known: {self.ledger_error}"
         return (*found, unknown) if self.ledger_error else found
 
@@ -72,18 +76,11 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
 
     `accounts`: a sandbox's, in place of the addresses and secrets of the files; None: those count.
     """
-    classes = wiring.connector_classes()
-    # A sandbox has a ledger of its own.
-    in_ledger = wiring.published_in if accounts is None else None
-    problems = config.check(
-        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
-    )
-    if problems:
-        return Check(problems)
-    compiled = config.load(
-        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
-    )
-    checked = Check([], compiled)
+    proved = mapping_proof.proved(home, accounts)
+    compiled = proved.config
+    if compiled is None or proved.proof.refused:
+        return Check([finding.line for finding in proved.proof.refused], proof=proved.proof)
+    checked = Check([], compiled, proof=proved.proof)
     if accounts is None:  # a sandbox has a ledger of its own, which begins empty
         checked = _compare(checked, compiled)
     if not live:

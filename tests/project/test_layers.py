@@ -46,13 +46,13 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine"}
     | {"home_configuration", "procedures", "observability", "runs"},
-    "home_configuration": {"errors", "core", "config", "connectors", "ledger"},
+    "home_configuration": {"errors", "core", "config", "connectors", "ledger", "workbench"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
     "workbench": {"core", "engine", "errors"},
     "operations": GROUND
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
-    | {"foreign_json", "preview", "workbench", "wiring"},
+    | {"foreign_json", "home_configuration", "preview", "workbench", "wiring"},
     "web": GROUND
     | {
         "foreign_json",

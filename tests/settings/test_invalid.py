@@ -220,8 +220,8 @@ CONNECTION_KEYS = (
             "not_carried")]),
         ("desk", "open: doing", "open: todo", [
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'doing' reads as 'open', is "
-             "written as 'todo', "
-            "which reads as another value"),
+             "written as 'todo', which reads as 'new': a ticket would lose its status; write "
+             "'open' as 'doing'"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as 'doing', "
              "reads as 'open', and "
             "that is written as 'todo'"),
@@ -233,8 +233,8 @@ CONNECTION_KEYS = (
              "allowed todo, doing, "
             "done"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'done' reads as 'closed', is "
-             "written as 'shut', "
-            "which reads as another value"),
+             "written as 'shut', which has no reading: a ticket would lose its status; write "
+             "'closed' as 'done'"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'resolved' is written as 'done', "
              "reads as 'closed', "
             "and that is written as 'shut'")]),

@@ -40,6 +40,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         dated=False,
         complete=False,
         originates=False,
+        also_as=frozenset({TICKET, MESSAGE} - {entity}),
         settle=10.0,
     )
     for entity in (TICKET, MESSAGE)

@@ -87,6 +87,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         },
         creates=Support.YES,
         values={"type": TYPES, "internal": (True, False)},
+        also_as=frozenset({SESSION}),
     ),
     SESSION: EntityCapabilities(
         readable=frozenset(CONVERSATION_FIELDS.split()),
@@ -97,6 +98,7 @@ CAPABILITIES: Mapping[str, EntityCapabilities] = {
         creates=Support.YES,
         complete=False,
         originates=False,
+        also_as=frozenset({MESSAGE}),
     ),
     CUSTOMER: EntityCapabilities(
         readable=frozenset(CUSTOMER_FIELDS.split()),

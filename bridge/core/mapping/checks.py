@@ -29,7 +29,7 @@ def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> li
             *_reads_what_is_sent(system, field, able),
             *_writes_what_is_taken(system, field, able),
             *_fits_the_door(system, field, doors),
-            *_reads_every_value(system, field, able),
+            *_reads_every_value(system, compiled.map.entity, field, able),
             *_writes_every_choice(field, able),
         )
         problems += [(("fields", name, *where), what) for where, what in of_field]
@@ -85,7 +85,7 @@ def _fits_the_door(
 
 
 def _reads_every_value(
-    system: str, field: CompiledField, able: EntityCapabilities
+    system: str, entity: str, field: CompiledField, able: EntityCapabilities
 ) -> Iterator[Problem]:
     """Every value that the system can send has a reading, and bringing it back changes nothing."""
     for raw in able.values.get(field.source, ()):
@@ -98,8 +98,13 @@ def _reads_every_value(
             continue
         back = field.map.write(value)
         if not isinstance(back, NotCarried) and field.map.read(back) != value:
-            what = f"{shown(raw)} reads as {shown(value)}, is written as {shown(back)}, "
-            yield ("write",), f"{what}which reads as another value"
+            again = field.map.read(back)
+            reads = (
+                "has no reading" if isinstance(again, Unreadable) else f"reads as {shown(again)}"
+            )
+            what = f"{shown(raw)} reads as {shown(value)}, is written as {shown(back)}, which "
+            what += f"{reads}: a {entity} would lose its {field.field.name}; "
+            yield ("write",), f"{what}write {shown(value)} as {shown(raw)}"
 
 
 def _writes_every_choice(field: CompiledField, able: EntityCapabilities) -> Iterator[Problem]:

@@ -48,7 +48,7 @@ class MappingError(BridgeError):
 class CompiledField:
     """A field as declared and compiled: what `bridge check` needs to prove things about it.
 
-    Used while a mapping is checked, then dropped: only its `map` goes on, to `Context.maps`.
+    Merge and planner know its `map` alone (`Context.maps`).
     """
 
     field: Field
@@ -57,18 +57,18 @@ class CompiledField:
     """The top-level names of a record that are looked at."""
     source: str
     """The plain top-level name that is read; empty for anything more than that."""
+    parts: FieldParts
+    """All that was declared, each part compiled."""
     only_on: str = ""
     not_carried: tuple[Canonical, ...] = ()
     sends: tuple[JsonKind, ...] = ()
     """The kinds of JSON that are written, besides null."""
-    tabled: bool = False
-    """What is written comes from a value table."""
     max_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledEntity:
-    """All fields of one entity. Only its `map` outlives the check of the mapping."""
+    """All fields of one entity."""
 
     map: EntityMap
     fields: Mapping[str, CompiledField]
@@ -239,8 +239,8 @@ def _assemble(field: Field, parts: FieldParts, revision: str, taken_from: str) -
         only_on=parts.only_on,
         not_carried=parts.not_carried,
         sends=_sent_kinds(parts, transform),
-        tabled=parts.write_table is not None,
         max_length=parts.max_length,
+        parts=parts,
     )
 
 

@@ -156,6 +156,8 @@ class EntityCapabilities:
     """
     read_batch: int = 1
     """Records that one read call can return."""
+    also_as: frozenset[str] = frozenset()
+    """Entities as which the same records are shown, too: what is made as this one is among them."""
     originates: bool = True
     """A record may begin here. False: the system holds only copies of others' records."""
     only_listed: frozenset[str] = frozenset()

@@ -148,6 +148,8 @@ class Member:
     create: Support = Support.NO
     only: Callable[[Mapping[str, Any]], bool] | None = None
     """Predicate over the raw record (compiled JMESPath); None: every record is in scope."""
+    only_names: frozenset[str] = frozenset()
+    """The top-level names of a record that `only` looks at; `@`: all."""
     allow_delete: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
 from bridge.core.mapping.fieldmap import FieldMap
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import NEVER
 from bridge.core.model.syncs import Sync
 from bridge.core.planning.planner import why_never_written
 from bridge.engine.context import Context
 from bridge.ledger.link_outlines import ParsedOutline, StoredFields
-
-_SHOWN: Final = frozenset({"shadow", "shown", "unreadable"})
-"""Of these a stored field has at least one if its side has ever shown it."""
-
 
 @dataclass(frozen=True, slots=True)
 class PlainLinks:
@@ -61,11 +58,17 @@ class PlainLinks:
         """Return whether every field that was ever shown was last read by the mapping of now."""
         return all(
             entry.get("map_rev", "") == self.fields[name][field].revision
-            or _SHOWN.isdisjoint(entry)
+            or not _was_shown(entry)
             for name, known in link.sides.items()
             for field, entry in known.items()
             if field in self.fields[name]
         )
+
+
+def _was_shown(entry: Mapping[str, Any]) -> bool:
+    """Return whether a side has ever shown a field, be it so that nobody could read it."""
+    seen = "shadow" in entry or "shown" in entry
+    return seen or entry.get("unreadable_code", Code.READ_ABSENT) != Code.READ_ABSENT
 
 
 def _written(context: Context, connection: str, sync: Sync) -> list[FieldMap]:

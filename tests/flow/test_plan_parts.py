@@ -10,6 +10,7 @@ from bridge.ledger import ledger_copy, tables
 from bridge.ledger.database import Ledger
 from bridge.preview import dry_run, plan_parts
 from bridge.preview.plan_parts import PlanParts
+from bridge.sandbox import switch
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 
@@ -82,7 +83,15 @@ def test_no_transaction_lasts_longer_than_a_page(estate, monkeypatch):
     assert len(began) > len(seen)
 
 
-def test_what_needs_nothing_is_counted_and_not_copied(tmp_path):
+@pytest.mark.parametrize("shown", [True, False])
+def test_what_needs_nothing_is_counted_and_not_copied(tmp_path, monkeypatch, shown):
+    whole = switch._shown
+
+    def without(record):
+        return {name: value for name, value in whole(record).items() if name != "custom_fields"}
+
+    if not shown:  # then nobody has ever read the `team` of a ticket there
+        monkeypatch.setattr(switch, "_shown", without)
     estate = pair(tmp_path)
     estate.apps["product"].populate(5, 1)
     estate.reconcile()

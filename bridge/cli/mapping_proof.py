@@ -26,7 +26,7 @@ def command(sandbox: bool, matrix: bool, as_json: bool) -> None:
     """Prove the mappings: that no value is lost on its way, and that each rule can work.
 
     Each finding has its line, an example and, where there is one, a line that mends it. What is
-    refused keeps the bridge from starting; 1 when something is. The table shows what travels where.
+    refused would lose values silently; 1 when something is. The table shows what travels where.
     """
     home = find_home()
     if not sandbox:

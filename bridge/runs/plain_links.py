@@ -18,6 +18,7 @@ from bridge.core.planning.planner import why_never_written
 from bridge.engine.context import Context
 from bridge.ledger.link_outlines import ParsedOutline, StoredFields
 
+
 @dataclass(frozen=True, slots=True)
 class PlainLinks:
     """The links of one sync, and what the files say about each of them."""
@@ -57,8 +58,7 @@ class PlainLinks:
     def were_read_as_now(self, link: ParsedOutline) -> bool:
         """Return whether every field that was ever shown was last read by the mapping of now."""
         return all(
-            entry.get("map_rev", "") == self.fields[name][field].revision
-            or not _was_shown(entry)
+            entry.get("map_rev", "") == self.fields[name][field].revision or not _was_shown(entry)
             for name, known in link.sides.items()
             for field, entry in known.items()
             if field in self.fields[name]

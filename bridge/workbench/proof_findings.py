@@ -14,8 +14,8 @@ from bridge.core.model.syncs import Connection, Sync
 from bridge.core.model.values import Raw
 
 Severity = Literal["refused", "warning", "note"]
-"""`refused`: values would be lost or spoilt silently, and `bridge check` fails. `warning`: it works,
-and hardly as it is meant. `note`: a limit that is declared or cannot be helped."""
+"""`refused`: values would be lost or spoilt silently, and `bridge check` fails. `warning`: it
+works, and hardly as it is meant. `note`: a limit that is declared or cannot be helped."""
 SEVERITIES: Final[tuple[Severity, ...]] = ("refused", "warning", "note")
 
 At = tuple[str, str]

@@ -88,9 +88,9 @@ def test_check_names_key_line_and_the_way_out(run, tmp_path):
     given = {"BRIDGE_DATABASE_URL": UNCLEAR[0], "BRIDGE_REDIS_URL": "redis://h:70000/0"}
     result = run("--home", str(tmp_path), "check", environ=KEYS | given)
     assert result.exit_code == 1
-    assert "config/bridge.yaml:6: database: cannot be read in one way only" in result.output
+    assert "config/bridge.yaml:7: database: cannot be read in one way only" in result.output
     assert "%40" in result.output
-    assert "config/bridge.yaml:7: redis: has no port from 1 to 65535" in result.output
+    assert "config/bridge.yaml:8: redis: has no port from 1 to 65535" in result.output
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999999", "x", "-1"])

@@ -13,30 +13,49 @@ from bridge.cli.screen import say
 from bridge.errors import ConfigError
 from bridge.home import fill_home, find_home
 from bridge.operations import new_home
+from bridge.operations.home_recipes import EVERYTHING, RECIPES, HomeRecipe
 
 
-@click.command("init")
+def _offered() -> str:
+    """Return the recipes, as the help lists them."""
+    return "\n".join(f"  {name:<11} {recipe.does}" for name, recipe in RECIPES.items())
+
+
+@click.command("init", epilog=f"\b\nRecipes:\n{_offered()}")
 @click.argument("directory", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--recipe",
+    "named",
+    type=click.Choice([*RECIPES]),
+    help="What the bridge is to do, below. [default: asks, else everything]",
+)
 @click.option(
     "--system",
     "texts",
     multiple=True,
     metavar="SYSTEM[=NAME]",
-    help="A system that you have, and your name for it; again for each. [default: asks, else all]",
+    help="A system that you have, and your name for it; again for each. "
+    "[default: the recipe's; asks, else all]",
 )
-def command(directory: Path | None, texts: Sequence[str]) -> None:
+def command(directory: Path | None, named: str | None, texts: Sequence[str]) -> None:
     """Make a home: commented configuration and mappings to edit. Files that exist stay as they are.
 
-    Only what the chosen systems need is in it. Without DIRECTORY the home is the one that --home or
-    BRIDGE_HOME names, else ~/.bridge.
+    Only what the recipe and the chosen systems need is in it. Without DIRECTORY the home is the one
+    that --home or BRIDGE_HOME names, else ~/.bridge.
     """
     home = _target(directory)
-    asked = [*texts] or _ask()
+    recipe = RECIPES[named] if named else EVERYTHING
+    if not named and not texts and _is_somebody_there():
+        recipe = _ask_recipe()
+    asked = [*texts] or _ask_systems(recipe, named=bool(named))
     chosen = new_home.choose(new_home.shipped_names() if asked is None else asked)
+    files = new_home.files_for(chosen, recipe)
     try:
         if asked is not None:
             new_home.refuse_others(home, chosen)
-        made = fill_home(home, new_home.files_for(chosen))
+        if recipe is not EVERYTHING:
+            new_home.refuse_other_syncs(home, recipe, files)
+        made = fill_home(home, files)
     except OSError as error:
         raise ConfigError(
             [f"{error.filename or home}: {error.strerror}; name another folder"]
@@ -53,16 +72,34 @@ def command(directory: Path | None, texts: Sequence[str]) -> None:
     )
 
 
-def _ask() -> list[str] | None:
-    """Ask which systems there are, and their names here; None where nobody can answer."""
-    known = new_home.shipped_names()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return None
-    say("Which systems are to be connected?")
+def _is_somebody_there() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask_recipe() -> HomeRecipe:
+    """Ask what the bridge is to do."""
+    say("What is the bridge to do?", *_offered().split("\n"))
+    names = click.Choice([*RECIPES])
+    return RECIPES[click.prompt("Recipe", type=names, default=EVERYTHING.name, show_choices=False)]
+
+
+def _ask_systems(recipe: HomeRecipe, *, named: bool) -> list[str] | None:
+    """Ask which systems there are, and their names here; None: all that are shipped.
+
+    A recipe's own are not asked for, and where nobody can answer, or it was named in the command,
+    they have the usual names.
+    """
+    known, own = new_home.shipped_names(), recipe is not EVERYTHING
+    systems = new_home.systems_of(recipe)
+    if named or not _is_somebody_there():
+        return systems if own else None
+    if not own:
+        say("Which systems are to be connected?")
     texts = []
-    for system, name in known.items():
-        if click.confirm(f"  {system}", default=False):
-            texts.append(f"{system}={click.prompt('    its name here', default=name)}")
+    for system in systems:
+        if own or click.confirm(f"  {system}", default=False):
+            where = f"  your name for {system}" if own else "    its name here"
+            texts.append(f"{system}={click.prompt(where, default=known[system])}")
     return texts
 
 

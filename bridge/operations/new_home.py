@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bridge.config import yaml_reader
 from bridge.config.env_file import ENV_FILE
 from bridge.config.schema_fields import NAME, NAME_RULE
 from bridge.errors import ConfigError
 from bridge.home import shipped_files
+from bridge.operations.home_recipes import EVERYTHING, HomeRecipe, one_way
 
 SETTINGS: Final = "config/bridge.yaml"
 SYNCS: Final = "mappings/syncs.yaml"
@@ -21,6 +23,8 @@ ENV_HEAD: Final = """\
 # Values for the references in config/bridge.yaml: NAME=value. Only you can read this file.
 # Lines that begin with # have a default: take the # away to change it. The environment comes first.
 """
+_HEAD: Final = re.compile(r"(?:#.*\n)+")
+_MATCH: Final = re.compile(r"((?:^  #.*\n)*)^  match:.*\n", re.MULTILINE)
 _SYSTEM_LINE: Final = re.compile(r"^  ([\w-]+):\n    system: (\w+)", re.MULTILINE)
 _REFERENCE: Final = re.compile(r"\$\{([A-Z0-9_]+)(?::-([^}]*))?\}")
 _LIST: Final = re.compile(r"\[([\w, -]+)\]")
@@ -44,6 +48,14 @@ class ChosenSystem:
 def shipped_names() -> dict[str, str]:
     """Return the systems that can be chosen, each with the name that it has unless told so."""
     return {system: name for name, system in _SYSTEM_LINE.findall(shipped_files()[SETTINGS])}
+
+
+def systems_of(recipe: HomeRecipe) -> list[str]:
+    """Return the systems that a recipe connects unless told otherwise."""
+    named = shipped_names()
+    return [
+        system for system in named if not recipe.connections or named[system] in recipe.connections
+    ]
 
 
 def choose(texts: Iterable[str]) -> list[ChosenSystem]:
@@ -73,6 +85,14 @@ def refuse_others(home: Path, chosen: Iterable[ChosenSystem]) -> None:
         raise ConfigError([f"{home} has {has} already, and no {no}; nothing was changed: {ways}"])
 
 
+def refuse_other_syncs(home: Path, recipe: HomeRecipe, files: Mapping[str, str]) -> None:
+    """Raise ConfigError when the home has syncs already, and not those of the recipe."""
+    syncs = home / SYNCS
+    if syncs.is_file() and syncs.read_text("utf-8") != files[SYNCS]:
+        what = f"{home} has its own {SYNCS} already, so recipe {recipe.name} would change nothing"
+        raise ConfigError([f"{what}; nothing was changed: name another folder"])
+
+
 def _connections(settings: Path) -> list[tuple[str, str]]:
     """Return name and system of each connection in a file that somebody may have edited."""
     data = yaml_reader.parse(settings.read_text(encoding="utf-8"), SETTINGS).data
@@ -91,10 +111,10 @@ def _refuse_names(names: Sequence[str]) -> None:
             raise ConfigError([f"{other} and {name} are too much alike: give each its own name"])
 
 
-def files_for(chosen: Sequence[ChosenSystem]) -> dict[str, str]:
+def files_for(chosen: Sequence[ChosenSystem], recipe: HomeRecipe = EVERYTHING) -> dict[str, str]:
     """Return the files of a home that connects these, by path.
 
-    A sync is among them if it has two members left. Raises ConfigError when none has.
+    A sync of the recipe is among them if it has two members left. Raises ConfigError when none has.
     """
     shipped, known = shipped_files(), shipped_names()
     names = {
@@ -104,7 +124,7 @@ def files_for(chosen: Sequence[ChosenSystem]) -> dict[str, str]:
     without = {f"mappings/{system}.yaml" for system, old in known.items() if not names[old]}
     files = {path: text for path, text in shipped.items() if path not in without}
     files[SETTINGS] = _settings(shipped[SETTINGS], names)
-    files[SYNCS] = _syncs(shipped[SYNCS], names)
+    files[SYNCS] = _syncs(shipped[SYNCS], names, recipe)
     files[AGENTS] = _PERSON.sub(lambda found: _person(found, names), shipped[AGENTS])
     files[ENV_FILE] = _env(files[SETTINGS])
     return files
@@ -127,18 +147,26 @@ def _settings(text: str, names: Mapping[str, Sequence[str]]) -> str:
     return head + marker + "\n\n".join(blocks) + "\n"
 
 
-def _syncs(text: str, names: Mapping[str, Sequence[str]]) -> str:
-    kept = [_sync(block, names) for block in text.rstrip("\n").split("\n\n")]
-    blocks = [block for block in kept if block]
+def _syncs(text: str, names: Mapping[str, Sequence[str]], recipe: HomeRecipe) -> str:
+    head, found = _HEAD.match(text), list[str]()
+    start = head.end() if head else 0
+    for block in text[start:].rstrip("\n").split("\n\n"):
+        (name,) = yaml_reader.parse(block, SYNCS).data
+        if not recipe.syncs or name in recipe.syncs:
+            found.append(_sync(block, names, recipe.only_to))
+    blocks = [block for block in found if block]
     if not blocks:
         raise ConfigError(
             ["nothing can be mirrored between these systems: choose one more that has tickets"]
         )
-    return "\n\n".join(blocks) + "\n"
+    return text[:start] + "\n\n".join(blocks) + "\n"
 
 
-def _sync(block: str, names: Mapping[str, Sequence[str]]) -> str:
-    """Return a sync with the members that were chosen; empty when it would mirror nothing."""
+def _sync(block: str, names: Mapping[str, Sequence[str]], only_to: str) -> str:
+    """Return a sync with the members that were chosen; empty when it would mirror nothing.
+
+    `only_to`: the shipped member that alone is written to, or else the first of the precedence.
+    """
     (sync,) = yaml_reader.parse(block, SYNCS).data.values()
     members = {old: options for old, options in sync["members"].items() if names[old]}
     among_themselves = any(
@@ -149,7 +177,7 @@ def _sync(block: str, names: Mapping[str, Sequence[str]]) -> str:
     ranked = sync.get("precedence", list(members))
     first = names[next(old for old in ranked if names[old])][0]
     lines: list[str] = []
-    for line in block.split("\n"):
+    for line in _with_match(block, sync, members, names).split("\n"):
         indent, key = len(line) - len(line.lstrip()), line.strip().partition(":")[0]
         if indent == 4 and key in names:
             lines += [line.replace(key, new, 1) for new in names[key]]
@@ -158,7 +186,30 @@ def _sync(block: str, names: Mapping[str, Sequence[str]]) -> str:
         else:
             code = _LIST.sub(lambda found: _listed(found, names), line)
             lines.append(_WINNER.sub(lambda found: _winner(found, names, first), code))
-    return "\n".join(lines)
+    made = "\n".join(lines)
+    return one_way(made, next(iter(names[only_to]), first)) if only_to else made
+
+
+def _with_match(
+    block: str,
+    sync: Mapping[str, Any],
+    members: Iterable[str],
+    names: Mapping[str, Sequence[str]],
+) -> str:
+    """Return a sync without the rules by which no two of its members' records can be the same."""
+    shows = Counter[str]()
+    systems = {name: system for system, name in shipped_names().items()}
+    for old in members:
+        file = f"mappings/{systems[old]}.yaml"
+        fields = yaml_reader.parse(shipped_files()[file], file).data[sync["entity"]]["fields"]
+        shows.update({field: len(names[old]) for field in fields})
+    rules = sync.get("match", [])
+    kept = [rule for rule in rules if all(shows[term.split()[0]] > 1 for term in rule)]
+    if len(kept) == len(rules):
+        return block
+    written = ", ".join(f"[{', '.join(rule)}]" for rule in kept)
+    line = f"  match: [{written}]\n" if kept else ""
+    return _MATCH.sub(lambda found: (found[1] if kept else "") + line, block)
 
 
 def _listed(found: re.Match[str], names: Mapping[str, Sequence[str]]) -> str:

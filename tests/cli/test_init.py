@@ -85,20 +85,29 @@ def test_a_choice_that_cannot_work_is_refused(choice, said):
     assert said in str(refused.value)
 
 
-def test_on_a_terminal_it_asks_which_systems_and_by_what_names(tmp_path):
+def asked(home, *answers):
+    """Make a home by answers on a terminal."""
     ours, theirs = os.openpty()
-    words = [sys.executable, "-m", "bridge", "init", str(tmp_path / "home")]
+    words = [sys.executable, "-m", "bridge", "init", str(home)]
     asking = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs)
-    # switch, called berlin; posthog, by the name that is offered; none of the others.
-    os.write(ours, b"y\nberlin\ny\n\nn\nn\nn\n")
+    os.write(ours, "".join(f"{answer}\n" for answer in answers).encode())
     assert asking.wait(60) == 0
     os.close(theirs)
     os.close(ours)
-    settings = (tmp_path / "home" / "config" / "bridge.yaml").read_text()
-    assert re.findall(r"^  (\w+):\n    system: (\w+)", settings, re.MULTILINE) == [
-        ("berlin", "switch"),
-        ("product", "posthog"),
-    ]
+    settings = (home / "config" / "bridge.yaml").read_text()
+    return re.findall(r"^  (\w+):\n    system: (\w+)", settings, re.MULTILINE)
+
+
+def test_on_a_terminal_it_asks_which_systems_and_by_what_names(tmp_path):
+    # Everything, as is offered; switch, called berlin; posthog, by the name that is offered.
+    made = asked(tmp_path / "home", "", "y", "berlin", "y", "", "n", "n", "n")
+    assert made == [("berlin", "switch"), ("product", "posthog")]
+
+
+def test_on_a_terminal_a_recipe_asks_for_the_names_of_its_systems_alone(tmp_path):
+    made = asked(tmp_path / "home", "intake", "", "app", "chats")
+    assert made == [("helpdesk", "switch"), ("app", "posthog"), ("chats", "zaia")]
+    assert "to: [helpdesk]" in (tmp_path / "home" / "mappings" / "syncs.yaml").read_text()
 
 
 def test_no_system_chosen_is_named_as_that():

@@ -39,7 +39,9 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[Text | str, ...]]) -> 
 
 def _read(each: FieldReading) -> tuple[Text, ...]:
     reads = Text(short_value(each.reads))
-    if each.why:
+    if each.why and each.reads:
+        reads = Text(f"{short_value(each.reads)}, left out: {each.why}", "yellow")
+    elif each.why:
         reads = Text(f"no reading: {each.why}  {each.code}".rstrip(), "yellow")
     return Text(each.field), reads, Text(short_value(each.shows)), Text(each.at, "dim")
 

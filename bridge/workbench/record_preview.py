@@ -33,7 +33,7 @@ class FieldReading:
     """The vendor's value; of a set its elements."""
     reads: Canonical | None
     why: str = ""
-    """Why there is no reading; empty: there is one."""
+    """Why there is no reading, or of a set none of some elements; empty: all of it has one."""
     code: str = ""
 
 
@@ -97,7 +97,7 @@ def preview(
     if sync is None:
         return RecordPreview(connection, entity, "", False, readings, {})
     only = sync.members[connection].only
-    known = {each.field: each.reads for each in readings if not each.why}
+    known = {each.field: each.reads for each in readings if not each.why or each.reads}
     return RecordPreview(
         connection,
         entity,
@@ -136,9 +136,10 @@ def _reading(field_map: FieldMap, raw: Raw | Marker | Unreadable, at: str) -> Fi
         return FieldReading(name, at, raw, read)
     elements = [field_map.read(element) for element in raw or ()]
     lost = [element for element in elements if isinstance(element, Unreadable)]
-    if lost:
-        return FieldReading(name, at, raw, None, lost[0].why, lost[0].code)
-    return FieldReading(name, at, raw, tuple(sorted({str(element) for element in elements})))
+    kept = sorted({str(each) for each in elements if not isinstance(each, Unreadable)})
+    if not lost:
+        return FieldReading(name, at, raw, tuple(kept))
+    return FieldReading(name, at, raw, tuple(kept) or None, lost[0].why, lost[0].code)
 
 
 def _writings(
@@ -163,7 +164,10 @@ def _writings(
             connection, field_map, rules, able, probed
         )
         updated = raw if never is None else never
-        created = _why_not_created(rules, connection, field_map, able) or raw
+        made = raw
+        if known[name] is None and field_map.create_from is not None:
+            made = field_map.create_from(known)
+        created = _why_not_created(rules, connection, field_map, able) or made
         found.append(
             FieldWriting(
                 field=name,

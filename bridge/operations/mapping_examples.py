@@ -11,7 +11,7 @@ from bridge.config import SandboxAccount, yaml_edit, yaml_reader, yaml_text
 from bridge.config.example_trials import mapping_stems, try_examples
 from bridge.config.mapping_files import TriedExample
 from bridge.connectors import CONNECTORS, connector_class
-from bridge.errors import UnknownName
+from bridge.errors import NotPossible, UnknownName
 from bridge.operations import mapping_edits, samples
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_edits import FileEdit
@@ -61,10 +61,12 @@ def of_sample(desk: Desk, sample: Sample) -> RecordedExample:
     connection, entity = sample.connection, sample.entity
     mapped = mapping_of(desk.context, connection, entity)
     file = f"mappings/{desk.config.connections[connection].mapping}.yaml"
-    document = yaml_reader.load(desk.config.home / file, file)
+    declared = yaml_reader.load(desk.config.home / file, file).data.get(entity)
+    if not isinstance(declared, Mapping):  # what is in force was published from another folder
+        raise NotPossible(f"{file} has no {entity}; see `bridge mappings diff`")
     example = recorded(
         sample.data,
-        document.data[entity],
+        declared,
         mapped,
         desk.context.capabilities[connection][entity],
         desk.context.fields[entity],

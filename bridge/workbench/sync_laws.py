@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Final
 
 from bridge.core.mapping.agent_table import LEAVE, UNASSIGN
@@ -229,10 +230,15 @@ def _written(subject: ProofSubject, sync: Sync, name: str) -> set[str]:
 
 
 def _account(subject: ProofSubject, name: str) -> str:
+    """Return what tells a connection's account from others; empty: it is not known."""
     connection = subject.connections.get(name)
     if connection is None or not connection.place:
         return ""
-    return f"{connection.system} {connection.place}"
+    # An account that is named by options, behind the address, has several keys. Others have one.
+    named = " " in connection.place
+    keys = [] if named else [each.reveal() for _, each in sorted(connection.credentials.items())]
+    digest = sha256("\0".join(keys).encode()).hexdigest()
+    return f"{connection.system} {connection.place} {digest}"
 
 
 def check_circles(subject: ProofSubject) -> Iterator[ProofFinding]:

@@ -57,6 +57,8 @@ def test_any_choice_passes_the_check_once_its_env_is_filled_in(run, tmp_path, ch
     assert stat.S_IMODE((home / ".env").stat().st_mode) == 0o600
     unset = run("--home", str(home), "check")
     assert unset.exit_code == 1
+    done = run("--home", str(home), "check", "--sandbox")
+    assert done.exit_code == 0, done.output
     filled_in(home / ".env")
     done = run("--home", str(home), "check")
     assert (done.exit_code, done.output.count("warning")) == (0, 0), done.output

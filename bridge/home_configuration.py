@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bridge.config import Config, SandboxAccount, Settings, load
+from bridge.config import Config, InLedger, SandboxAccount, Settings, load
 from bridge.config.mapping_texts import Published
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Secret
-from bridge.errors import LedgerError
+from bridge.errors import ConfigError, LedgerError
 from bridge.ledger import mapping_revisions
 from bridge.ledger.database import Ledger
 from bridge.workbench.proof import Proof, prove
@@ -36,40 +36,66 @@ def connector_classes() -> dict[str, type[Connector]]:
     return {system: connector_class(system) for system in CONNECTORS}
 
 
-def published_in(settings: Settings) -> Published | None:
-    """Return the mappings that were published; None: none ever were, or there is no ledger yet."""
+def published_in(settings: Settings, number: int | None = None) -> Published | None:
+    """Return the mappings that were published; None: none ever were, or there is no ledger yet.
+
+    `number`: of the revision that is wanted, if it is not the newest, or is not there.
+    """
     ledger = Ledger(settings.database)
     try:
-        if not ledger.holds(mapping_revisions.TABLE):
-            return None
-        with ledger.read() as tx:
-            newest = mapping_revisions.newest(tx)
+        return newest_of(ledger, number) if ledger.holds(mapping_revisions.TABLE) else None
     finally:
         ledger.close()
-    return Published(newest.number, newest.files) if newest is not None else None
 
 
-def _published_or_none(settings: Settings) -> Published | None:
-    try:
-        return published_in(settings)
-    except LedgerError:
-        return None
+def newest_of(ledger: Ledger, number: int | None = None) -> Published | None:
+    """Return the mappings that were published last in a ledger; see `published_in`."""
+    with ledger.read() as tx:
+        found = mapping_revisions.get(tx, number) if number is not None else None
+        found = found or mapping_revisions.newest(tx)
+    return Published(found.number, found.files) if found is not None else None
 
 
-def load_config(home: Path, *, need_ledger: bool = True) -> Config:
+def load_config(
+    home: Path,
+    *,
+    need_ledger: bool = True,
+    revision: int | None = None,
+    or_files: bool = False,
+) -> Config:
     """Load a home's configuration as the processes do.
 
     Without `need_ledger` the home's files take the place of mappings in a ledger that fails us.
-    Raises ConfigError. What the proof of the mappings refuses stops `bridge check` alone: a bridge
-    that ran by its files yesterday goes on with them.
+    `revision`: with these published mappings in place of the newest ones. `or_files`: with the
+    home's files, where published mappings do not fit: an admin is about to change that. Raises
+    ConfigError. What the proof of the mappings refuses stops `bridge check` and a publish alone: a
+    bridge that ran by its files yesterday goes on with them.
     """
     accounts = sandbox_accounts(home)
-    in_ledger = published_in if need_ledger else _published_or_none
+
+    def in_ledger(settings: Settings) -> Published | None:
+        try:
+            return published_in(settings, revision)
+        except LedgerError:
+            if need_ledger:
+                raise
+            return None
+
     classes = connector_classes()
-    config = load(
-        home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
-    )
-    return as_called(config)
+
+    def loaded(in_ledger: InLedger) -> Config:
+        return as_called(
+            load(
+                home, environ=os.environ, sandbox=accounts, connectors=classes, in_ledger=in_ledger
+            )
+        )
+
+    try:
+        return loaded(in_ledger)
+    except ConfigError:
+        if not or_files:
+            raise
+    return loaded(lambda _settings: None)
 
 
 def proof_of(config: Config, seen: Seen | None = None) -> Proof:

@@ -28,12 +28,13 @@ from bridge.home_configuration import (
     as_called,
     connector_classes,
     load_config,
+    newest_of,
     published_in,
     sandbox_accounts,
     secrets_of,
 )
 from bridge.http.client import Http
-from bridge.ledger import intents, mapping_revisions, refused_webhooks, running_processes
+from bridge.ledger import intents, refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
@@ -53,6 +54,8 @@ __all__ = ["connector_classes", "load_config", "published_in", "sandbox_accounts
 
 OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
+PUBLISHED_MEANWHILE = 20
+"""So often mappings may be published while a process starts, before it gives up."""
 SEEN_EVERY = timedelta(seconds=10)
 
 logger = logging.getLogger(__name__)
@@ -75,6 +78,8 @@ class Bridge:
     """What it has entered as: `worker`, `web`, `clock`, or a command."""
     refused: str = ""
     """The files in force, if this process cannot take them up; that was told."""
+    told: str = ""
+    """By which files this process works, as the ledger was told."""
     seen_at: datetime | None = None
     """When the ledger was last told that this process is at work."""
 
@@ -86,20 +91,27 @@ class Bridge:
         leaves those in force that are, when processes run by others.
         """
         self.kind, self.alone = kind, alone
-        self._begin_publishing()
-        while not self._has_entered(kind, accept=accept, alone=alone):
-            self._work_by(self._published())
+        self._by_the_newest(lambda: self._has_entered(kind, accept=accept, alone=alone))
         self._tell("started")
 
     def accept(self, actor: str) -> None:
         """Put the files in force although they changed in a doubtful way; it is written down."""
-        self._begin_publishing()
-        while not self._has_adopted(actor):
-            self._work_by(self._published())
+        self._by_the_newest(lambda: self._has_accepted(actor))
 
-    def _has_adopted(self, actor: str) -> bool:
+    def _has_accepted(self, actor: str) -> bool:
         with self.ledger.transaction() as tx:
             return self._put_in_force(tx, actor, accept=True)
+
+    def _by_the_newest(self, act: Callable[[], bool]) -> None:
+        """Act by the mappings in force, and again while others are published in between."""
+        if self.config.from_ledger and not self.config.number:
+            # The ledger has none yet: it begins with the home's files.
+            self._work_by(Published(1, self.config.files))
+        for _ in range(PUBLISHED_MEANWHILE):
+            if act():
+                return
+            self._work_by(self._published())
+        raise ConfigError(["mappings are published all the time; nothing was done, try again"])
 
     def _has_entered(self, kind: str, *, accept: bool, alone: bool) -> bool:
         """Enter, and return True; False, and nothing was done: others were published meanwhile."""
@@ -126,11 +138,6 @@ class Bridge:
         published_files.keep(tx, self.context, files, actor)
         return True
 
-    def _begin_publishing(self) -> None:
-        """Where the ledger is to have the mappings and has none: begin with the home's files."""
-        if self.config.from_ledger and not self.config.number:
-            self._work_by(Published(1, self.config.files))
-
     def enter_beside(self, kind: str) -> None:
         """Count as one more process of that kind until `leave`, by files that are in force."""
         now = self.clock.now()
@@ -150,45 +157,39 @@ class Bridge:
         if not self.config.from_ledger:
             return
         with self.ledger.read() as tx:
-            in_force = published_files.in_force(tx, self.context)
-        if in_force == self.context.revision:
-            return
-        if in_force != self.refused:
-            try:
-                self._work_by(self._published())
-            except ConfigError as error:
-                self._refuse(in_force, error)
-        if in_force == self.refused:
-            with self.ledger.read() as tx:
-                published_files.stay(tx, self.context, in_force)
-            return
+            in_force, number = published_files.in_force(tx, self.context)
+        # Another revision under the same number: other settings are in force, which take a restart.
+        if in_force != self.context.revision and number != self.config.number:
+            if in_force != self.refused:
+                try:
+                    self._work_by(self._published())
+                except ConfigError as error:
+                    self._refuse(in_force, str(error))
+            if in_force == self.refused:
+                with self.ledger.read() as tx:
+                    published_files.stay(tx, self.context, in_force)
+                return
         if self.refused:
-            self.refused = ""
-            self.store_start(self._follower, "")
-        with self.ledger.transaction() as tx:
-            for name in names or (self.worker.owner,):
-                running_processes.took_up(tx, name, self.context.revision)
-        logger.info("took up revision %d of the mappings", self.config.number)
+            self._refuse("", "")
+        if self.told != self.context.revision:
+            with self.ledger.transaction() as tx:
+                for name in names or (self.worker.owner,):
+                    running_processes.took_up(tx, name, self.context.revision)
+            self.told = self.context.revision
+            logger.info("works by revision %d of the mappings", self.config.number)
 
-    def _refuse(self, in_force: str, error: ConfigError) -> None:
+    def _refuse(self, in_force: str, error: str) -> None:
+        """Note, where `bridge doctor` looks, that published mappings cannot be loaded here."""
+        why = f"the mappings that were published cannot be loaded here: {error}" if error else ""
+        self.store_start(f"{self.kind} with the newest mappings", why)
         self.refused = in_force
-        why = f"the mappings that were published cannot be loaded here: {error}"
-        logger.error("%s; this process goes on by revision %d", why, self.config.number)
-        self.store_start(self._follower, why)
-
-    @property
-    def _follower(self) -> str:
-        """Return what a start is stored as that is none, but a change of the mappings."""
-        return f"{self.kind} with the newest mappings"
+        if why:
+            logger.error("%s; this process goes on by revision %d", why, self.config.number)
 
     def _published(self) -> Published:
-        with self.ledger.read() as tx:
-            newest = mapping_revisions.newest(tx)
-        if newest is None:
-            raise ConfigError(
-                ["the ledger has no mappings; `bridge mappings import DIR` puts some in"]
-            )
-        return Published(newest.number, newest.files)
+        if (newest := newest_of(self.ledger)) is None:
+            raise ConfigError(["the ledger has no mappings: `bridge mappings import DIR`"])
+        return newest
 
     def _work_by(self, published: Published) -> None:
         """Work by other mappings from now on. Raises ConfigError, and all is as it was."""
@@ -397,14 +398,16 @@ def build_bridge(
     *,
     told_to_stop: Callable[[], bool] = lambda: False,
     check_ledger: bool = True,
+    revision: int | None = None,
+    or_files: bool = False,
 ) -> Bridge:
     """Build the bridge for a home, with real time, a real ledger and a real doorbell.
 
     Raises LedgerError when the ledger is not of this version; without `check_ledger`, whoever uses
-    it meets that.
+    it meets that. `revision` and `or_files`: as `load_config` has them.
     """
     home = home or find_home()
-    config = load_config(home, need_ledger=check_ledger)
+    config = load_config(home, need_ledger=check_ledger, revision=revision, or_files=or_files)
     clock = SystemClock()
     connectors = connect(config, clock)
     context = build_context(config, connectors, clock)

@@ -1,4 +1,4 @@
-"""`bridge mappings`: try the mappings on records, before they meet any."""
+"""`bridge mappings`: try the mappings on records, publish them, and go back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from bridge.cli import mapping_examples, mapping_proof, mapping_schema
 from bridge.cli.effect import effect
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
+from bridge.cli.revision_history import diff, export, history
+from bridge.cli.revisions import import_folder, publish, rollback
 from bridge.cli.screen import say_rows
 from bridge.errors import UnknownName
 from bridge.operations import samples
@@ -20,7 +22,7 @@ from bridge.operations.samples import Sample
 
 @click.group("mappings")
 def group() -> None:
-    """See what the mappings make of records."""
+    """See what the mappings make of records, publish them, and go back."""
 
 
 group.add_command(mapping_proof.command)
@@ -88,3 +90,7 @@ def _samples(
     if not found:
         raise UnknownName(f"no {entity} of {connection} is known yet")
     return found
+
+
+for _command in (publish, history, diff, rollback, export, import_folder):
+    group.add_command(_command)

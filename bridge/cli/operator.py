@@ -18,15 +18,17 @@ from bridge.operations.desk import Desk
 
 
 @contextmanager
-def at_desk(*, files_have_changed: bool = False) -> Iterator[Desk]:
+def at_desk(*, files_have_changed: bool = False, revision: int | None = None) -> Iterator[Desk]:
     """Open the bridge of this home for one command. A name that nothing has is wrong usage.
 
     It says when the files differ from those in force, unless the command is given because they do.
+    Then published mappings that do not fit the settings do not hinder it, either. `revision`: as
+    `operations.desk.opened` has it.
     """
     home = find_home()
     follow_sandbox(home)
     try:
-        with desk.opened(home, actor()) as opened:
+        with desk.opened(home, actor(), revision=revision, or_files=files_have_changed) as opened:
             if not files_have_changed:
                 say_if_files_differ(opened.files_notice)
             yield opened

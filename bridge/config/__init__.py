@@ -17,7 +17,7 @@ from bridge.config.env_file import EnvFile, read_env_file
 from bridge.config.fields_file import compile_fields
 from bridge.config.file_places import AGENTS, SYNCS, FilePlaces
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
-from bridge.config.mapping_texts import LEDGER, MappingTexts, Published
+from bridge.config.mapping_texts import LEDGER, MappingTexts, Published, whose
 from bridge.config.settings import (
     Classes,
     CompiledSettings,
@@ -41,6 +41,7 @@ from bridge.errors import ConfigError
 __all__ = [
     "Agents",
     "Config",
+    "InLedger",
     "SandboxAccount",
     "Settings",
     "check",
@@ -121,7 +122,9 @@ def load(
     while nothing is published, they are the home's files.
     """
     loader = HomeLoader(home, environ, sandbox, connectors, in_ledger)
-    return without_problems(loader, loader.all())
+    config = loader.all()
+    loader.problems += whose(loader.in_force, loader.problems)
+    return without_problems(loader, config)
 
 
 def without_problems(loader: HomeLoader, config: Config) -> Config:
@@ -178,7 +181,8 @@ def all_problems(loader: HomeLoader) -> list[str]:
         if name not in loader.broken
         for problem in run_examples(document, loader.systems[name], connectors, loader.fields)
     ]
-    return yaml_reader.as_lines([*loader.problems, *in_examples])
+    loader.problems += in_examples
+    return yaml_reader.as_lines([*loader.problems, *whose(loader.in_force, loader.problems)])
 
 
 class HomeLoader:
@@ -193,7 +197,8 @@ class HomeLoader:
         in_ledger: InLedger | None = None,
     ) -> None:
         self.home, self.sandbox, self.connectors = home, sandbox, connectors
-        self.in_ledger = in_ledger or (lambda _settings: None)
+        self.in_ledger = in_ledger
+        self.in_force: Published | None = None
         self.texts = MappingTexts(home)
         # A sandbox needs no keys, and must not be led to the real systems' ledger by one.
         self.env_file = EnvFile() if sandbox is not None else read_env_file(home)
@@ -214,7 +219,9 @@ class HomeLoader:
         """Load everything, as far as the problems allow."""
         settings = self.settings()
         from_ledger = settings.settings.mappings == LEDGER
-        return self.compiled(settings, self.in_ledger(settings.settings) if from_ledger else None)
+        if from_ledger and self.in_ledger is not None:
+            self.in_force = self.in_ledger(settings.settings)
+        return self.compiled(settings, self.in_force)
 
     def compiled(self, settings: CompiledSettings, published: Published | None) -> Config:
         """Load mappings to these settings, as far as the problems allow; None: the home's files."""

@@ -6,7 +6,7 @@ reference to a secret, and no secret, may stand in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -70,6 +70,17 @@ class MappingTexts:
             except ConfigError:
                 continue
         return found
+
+
+def whose(in_force: Published | None, problems: Sequence[Problem]) -> list[Problem]:
+    """Return that problems are those of mappings in force, not of the home's files, if so."""
+    if in_force is None or all(not file.startswith(FOLDER) for file, _line, _what in problems):
+        return []
+    what = (
+        f"these are the mappings of revision {in_force.number}, which is in force; `bridge "
+        "mappings publish` puts the files of mappings/ in their place"
+    )
+    return [(f"{FOLDER}/", 1, what)]
 
 
 def read_folder(folder: Path) -> dict[str, str]:

@@ -119,6 +119,8 @@ def newest(tx: Tx) -> MappingRevision | None:
 
 def get(tx: Tx, number: int) -> MappingRevision | None:
     """Return a revision by its number; None when there is none."""
+    if not _may_be(number):
+        return None
     found = select(mapping_revision).where(mapping_revision.c.number == number)
     row = tx.execute(found).mappings().first()
     if row is None:
@@ -129,14 +131,21 @@ def get(tx: Tx, number: int) -> MappingRevision | None:
 
 def head(tx: Tx, number: int) -> RevisionHead | None:
     """Return what is known of a revision besides its files; None when there is none."""
+    if not _may_be(number):
+        return None
     row = tx.execute(_HEADS.where(mapping_revision.c.number == number)).mappings().first()
     return RevisionHead(**row) if row is not None else None
+
+
+def _may_be(number: int) -> bool:
+    """Return whether the database can be asked for a number, which may come from anywhere."""
+    return 0 < number < 1 << 31
 
 
 def list_all(tx: Tx, limit: int = 100, *, before: int | None = None) -> list[RevisionHead]:
     """Return the newest revisions, the newest first: those before a number, if one is given."""
     rows = _HEADS.order_by(mapping_revision.c.number.desc()).limit(limit)
-    if before is not None:
+    if before is not None and _may_be(before):
         rows = rows.where(mapping_revision.c.number < before)
     return [RevisionHead(**row) for row in tx.execute(rows).mappings()]
 

@@ -12,7 +12,7 @@ from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
 from bridge.errors import BridgeError, LedgerError, NoLedger, Unauthorised
 from bridge.ledger.database import Ledger
-from bridge.operations import mapping_proof
+from bridge.operations import mapping_folders, mapping_proof
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange
 from bridge.workbench.proof import Proof
@@ -66,7 +66,9 @@ class Check:
     def warnings(self) -> tuple[str, ...]:
         """Return what works, but should be looked at."""
         of_files = self.config.warnings if self.config is not None else ()
-        found = (*of_files, *(finding.line for finding in self.proof.warnings))
+        differs = mapping_folders.notice(self.config) if self.config is not None else ""
+        of_proof = (finding.line for finding in self.proof.warnings)
+        found = (*of_files, *([differs] if differs else ()), *of_proof)
         unknown = f"what the files change is not known: {self.ledger_error}"
         return (*found, unknown) if self.ledger_error else found
 

@@ -81,13 +81,24 @@ class Desk:
 
 
 @contextmanager
-def opened(home: Path, actor: str, *, check_ledger: bool = True) -> Iterator[Desk]:
+def opened(
+    home: Path,
+    actor: str,
+    *,
+    check_ledger: bool = True,
+    revision: int | None = None,
+    or_files: bool = False,
+) -> Iterator[Desk]:
     """Open the bridge of a home for as long as the block lasts.
 
+    `revision`: with these published mappings, where those in force may not be loaded here.
+    `or_files`: with the home's files where they do not fit the settings, which is to be changed.
     Raises ConfigError, and LedgerError unless `check_ledger` is off: `bridge doctor` reports that
     itself.
     """
-    bridge = wiring.build_bridge(home, check_ledger=check_ledger)
+    bridge = wiring.build_bridge(
+        home, check_ledger=check_ledger, revision=revision, or_files=or_files
+    )
     try:
         opened = of(bridge, actor)
         yield replace(opened, files_notice=bridge.files_notice()) if check_ledger else opened

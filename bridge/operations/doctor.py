@@ -14,20 +14,22 @@ from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.errors import BridgeError, ConfigError, LedgerError
-from bridge.ledger import catch_up, failing_runs, summary
+from bridge.ledger import catch_up, failing_runs, mapping_revisions, summary
 from bridge.ledger.catch_up import CatchUp
 from bridge.ledger.database import Ledger
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import failures, symptoms
+from bridge.operations import failures, mapping_folders, symptoms
 from bridge.operations.desk import Desk, opened
 from bridge.operations.trouble import Trouble
 from bridge.runs.adoption import compare, known_records, outdated_processes
 from bridge.runs.configuration_changes import KnownRecords
 from bridge.runs.schedule import NextRun, next_runs
 
+TAKEN_UP_WITHIN: Final = timedelta(seconds=60)
+"""Published mappings are taken up by all that runs within this, however slow a vendor is."""
 LATE: Final = timedelta(minutes=2)
 """Work that was due for so long, at a connection that may be called, shows that no worker runs."""
 CONNECTION_CODES: Final = {
@@ -136,6 +138,8 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))
         return
     yield from _files(desk, known_records(status.records))
+    if differs := mapping_folders.notice(desk.config):
+        yield Trouble(Code.FILES_DIFFER, differs, None, "publish it, or give it up", note=True)
     yield from _connections(desk.config.connections, status, now)
     yield from seen
     yield from _stored(status, failing, now)
@@ -176,9 +180,12 @@ def _files(desk: Desk, known: KnownRecords) -> Iterator[Trouble]:
         others = outdated_processes(tx, desk.context)
         since = min((each.started_at for each in others), default=None)
         doubtful = [each.text for each in compare(tx, desk.context, known) if each.doubtful]
+        newest = mapping_revisions.head(tx, desk.config.number)
     for text in doubtful:
         do = "mend the files, or accept it: `bridge check --accept`"
         yield Trouble(Code.FILES, text, None, do)
+    if newest is not None and desk.now() - newest.at < TAKEN_UP_WITHIN:
+        return  # what runs is about to take it up
     if since is not None:
         kinds = ", ".join(sorted({each.kind for each in others}))
         yield Trouble(

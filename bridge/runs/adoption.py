@@ -129,14 +129,24 @@ def adopt(ledger: Ledger, context: Context, actor: str, *, accept: bool = False)
         take_up(tx, context, actor, accept=accept)
 
 
-def take_up(tx: Tx, context: Context, actor: str = "start", *, accept: bool = True) -> None:
-    """Put the context's configuration in force within a transaction; see `adopt`."""
+def take_up(
+    tx: Tx,
+    context: Context,
+    actor: str = "start",
+    *,
+    accept: bool = True,
+    known: KnownRecords | None = None,
+) -> None:
+    """Put the context's configuration in force within a transaction; see `adopt`.
+
+    `known`: what was just counted outside of it, which takes seconds in a large ledger.
+    """
     configurations.lock(tx)
     before = configurations.newest(tx)
     described = _described(context, before, lambda name: census.has_records(tx, name))
     if before is not None and (before.revision, before.detail) == (context.revision, described):
         return  # as most starts do: of a large ledger, to count takes seconds
-    known = count_known(tx)
+    known = known if known is not None else count_known(tx)
     found = changes(_detail(before), described, known)
     doubtful = [change.text for change in found if change.doubtful]
     if doubtful and not accept:

@@ -35,9 +35,13 @@ def keep(tx: Tx, context: Context, files: Mapping[str, str], actor: str) -> None
     context.taken_in[MAPPING_REVISION] = head.number
 
 
-def in_force(tx: Tx, context: Context) -> str:
-    """Return the revision of the files in force; the context's own where there is none."""
-    return configurations.newest_revision(tx) or context.revision
+def in_force(tx: Tx, context: Context) -> tuple[str, int]:
+    """Return the revision of the files in force, and the number of the mappings that they are.
+
+    Where nothing is in force yet, the revision is the context's own.
+    """
+    revision = configurations.newest_revision(tx) or context.revision
+    return revision, mapping_revisions.newest_number(tx)
 
 
 def stay(tx: Tx, context: Context, in_force: str) -> None:

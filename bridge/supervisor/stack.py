@@ -21,6 +21,7 @@ from bridge.config import Config
 from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.home import var_folder
 from bridge.ledger.database import Ledger
+from bridge.operations import mapping_folders
 from bridge.queue import Embedded, socket_for, url_for
 from bridge.sandbox import server
 from bridge.sandbox.deployments import Deployment
@@ -216,6 +217,8 @@ class Stack:
         self.bridge.enter("up", accept=self.settings.accept)
         self._exits.callback(self._leave)
         self._start_processes(port, self.settings.workers or (1 if on_sqlite else 2))
+        if differs := mapping_folders.notice(self.bridge.config):
+            self.settings.say(differs)
         # Those of an earlier one may have been in trouble when it ended.
         self._untold |= {child.name: child.trouble for child in self.children.running}
         self.ready = self.children.have_begun = True

@@ -62,6 +62,7 @@ def application() -> Gateway:
 
     _end_with_parent()
     bridge = wiring.current()
+    bridge.kind = "web"
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
     wiring.configure_logging("web", bridge.config)
     intake = intake_for(bridge.ledger, bridge.doorbell)

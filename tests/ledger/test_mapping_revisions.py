@@ -24,6 +24,8 @@ def test_nothing_is_in_force_before_the_first(ledger):
         assert mapping_revisions.newest_number(tx) == 0
         assert mapping_revisions.get(tx, 1) is None
         assert mapping_revisions.head(tx, 1) is None
+        assert mapping_revisions.head(tx, 1 << 40) is None
+        assert mapping_revisions.get(tx, -(1 << 40)) is None
         assert mapping_revisions.list_all(tx) == []
 
 

@@ -1,0 +1,63 @@
+"""Revisions of the mappings in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from bridge.cli.effect_lines import print_effect
+from bridge.cli.screen import say
+from bridge.operations.file_differences import FileDifference
+from bridge.operations.revisions import RevisionDraft, RevisionHead
+from bridge.operations.times import when
+from bridge.workbench.effect_summary import EffectSummary
+
+
+def draft_as_json(
+    made: RevisionDraft, revision: int | None, effect: EffectSummary | None
+) -> dict[str, Any]:
+    """Return what programs are told of a draft; `revision`: that it became, None: none."""
+    return {
+        "revision": revision,
+        "follows": made.follows,
+        "made_from": made.parent,
+        "merged": [each.number for each in made.merged],
+        "differences": [asdict(each) for each in made.differences],
+        "warnings": list(made.warnings),
+        "changes": [asdict(each) for each in made.changes],
+        "effect": effect.as_data() if effect is not None else None,
+    }
+
+
+def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:
+    """Say what would be published, and what it means."""
+    print_differences(made.differences)
+    for each in made.merged:
+        about = f": {each.note}" if each.note else ""
+        say(f"merged in: revision {each.number} by {each.author}{about}")
+    for warning in made.warnings:
+        say(f"warning: {warning}", err=True)
+    for change in made.changes:
+        say(f"{'doubtful' if change.doubtful else 'change'}: {change.text}")
+    if effect is not None:
+        print_effect(effect)
+    if not made.differences:
+        say(f"nothing to publish: these are the files of revision {made.follows}")
+
+
+def print_differences(found: Iterable[FileDifference]) -> None:
+    """Print what differs, file by file."""
+    for each in found:
+        say(f"mappings/{each.file} ({each.change})", bold=True)
+        for line in each.lines:
+            say(f"  {line}")
+
+
+def print_head(head: RevisionHead) -> None:
+    """Print a revision in one line."""
+    after = f"after {head.parent}" if head.parent else "the first"
+    say(
+        f"{head.number}  {when(head.at)}  {head.author}  {head.state}, {after}  "
+        f"{head.checksum[:8]}  {head.note}".rstrip()
+    )

@@ -2,9 +2,20 @@
 
 import json
 
+import pytest
+
 from bridge import wiring
 from bridge.ledger import mapping_revisions
 from bridge.ledger.database import Ledger
+from tests.conftest import BOTH
+
+on_both = pytest.mark.parametrize("ledger_url", BOTH, indirect=True)
+
+
+@pytest.fixture
+def ledger_url(request):
+    """SQLite, but for what is tried `on_both`: who meets whom, and what was begun and not ended."""
+    return request.getfixturevalue(f"{getattr(request, 'param', 'sqlite')}_url")
 
 
 class Admins:

@@ -15,7 +15,7 @@ from bridge.ledger import links
 from bridge.ledger.database import Ledger
 from bridge.operations import desk, revisions
 from bridge.runs import adoption
-from tests.cli.admins import Admins, change
+from tests.cli.admins import Admins, change, ledger_url, on_both  # noqa: F401
 from tests.cli.conftest import KEYS
 from tests.cli.test_files_differ import NOWHERE
 
@@ -25,7 +25,7 @@ SUBJECT = ("subject: {path: subject, max_length: 500}", "subject: {path: subject
 
 
 @pytest.fixture
-def files(run, tmp_path, monkeypatch, ledger_url):
+def files(run, tmp_path, monkeypatch, ledger_url):  # noqa: F811
     """A home whose mappings are its files."""
     home = tmp_path / "home"
     run("init", str(home))
@@ -62,6 +62,7 @@ def test_the_files_become_the_first_revision_byte_for_byte(admins):
     assert admins.newest() == first
 
 
+@on_both
 def test_what_is_published_is_taken_up_by_what_runs_and_not_what_is_merely_edited(admins):
     worker = admins.start(stop=False)
     clock = admins.start("clock", stop=False)
@@ -206,6 +207,7 @@ def test_a_revision_that_came_while_the_other_asked_is_merged_in(admins, monkeyp
     assert SUBJECT[1] in newest.files["switch.yaml"]
 
 
+@on_both
 def test_many_who_publish_at_once_lose_nothing(admins):
     barrier = Barrier(4)
     texts = admins.newest().files
@@ -223,6 +225,7 @@ def test_many_who_publish_at_once_lose_nothing(admins):
     assert {f"switch-{number}.yaml" for number in range(4)} <= files.keys()
 
 
+@on_both
 def test_the_first_two_publish_at_once_and_lose_nothing(files):
     files.keep_in("ledger")
     texts = read_folder(files.home / "mappings")
@@ -238,6 +241,7 @@ def test_the_first_two_publish_at_once_and_lose_nothing(files):
     assert {"one.yaml", "two.yaml"} <= revision.files.keys()
 
 
+@on_both
 def test_a_publish_that_dies_in_the_middle_has_not_happened(admins, monkeypatch):
     worker = admins.start(stop=False)
     change(admins.home / "mappings", WORDS)
@@ -419,6 +423,7 @@ def test_what_cannot_be_loaded_here_leaves_the_running_one_in_force(admins, monk
         process.leave()
 
 
+@on_both
 def test_a_process_that_starts_while_another_publishes_begins_by_what_is_in_force(admins):
     slow = wiring.build_bridge(admins.home)
     admins.running.append(slow)
@@ -430,6 +435,7 @@ def test_a_process_that_starts_while_another_publishes_begins_by_what_is_in_forc
     slow.leave()
 
 
+@on_both
 def test_a_ledger_that_was_put_back_has_the_mappings_of_its_time(admins, tmp_path):
     admins("backup", str(tmp_path / "backup"))
     change(admins.home / "mappings", WORDS)

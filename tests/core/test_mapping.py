@@ -141,7 +141,7 @@ def test_value_tables():
     assert isinstance(field_map.read(["new"]), Unreadable)
     assert field_map.write("resolved") == "done"
     assert field_map.write("pending") == NotCarried("status 'pending' is declared as not carried")
-    assert field_map.write(None) == NotCarried("status None has no writing here")
+    assert field_map.write(None) == NotCarried("status null has no writing here")
 
 
 def test_a_table_tells_types_apart():

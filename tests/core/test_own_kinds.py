@@ -78,7 +78,7 @@ def test_reading(kind, raw, value):
     ("kind", "raw", "why"),
     [
         ("number", "3", "'3' is no number"),
-        ("number", True, "True is no number"),
+        ("number", True, "true is no number"),
         ("number", LARGEST_WHOLE + 1, "map it as text"),
         ("number", math.inf, "map it as text"),
         ("number", math.nan, "map it as text"),

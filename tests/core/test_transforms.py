@@ -94,7 +94,7 @@ TABLE = AgentTable({"mary@x.io": "u1", "sam@x.io": 7})
         (7, "sam@x.io"),
         ("u9", Unreadable("the agent 'u9' is not in agents.yaml; add a row for this person")),
         ("role:9", Unreadable("'role:9' is a group, and a group is never read as a person")),
-        (True, Unreadable("True names no agent")),
+        (True, Unreadable("true names no agent")),
         ({"id": 1}, Unreadable("{'id': 1} names no agent")),
     ],
 )

@@ -60,6 +60,9 @@ def test_what_has_no_reading_in_an_older_ledger_is_found(empty_url, now, fields)
             tx.execute(text(f"DROP INDEX {index}"))
         tx.execute(text("ALTER TABLE side DROP COLUMN unread"))
         tx.execute(text("DROP TABLE census"))
+        tx.execute(text("DROP TABLE mapping_revision"))
+        for table in ("attempt", "create_intent"):
+            tx.execute(text(f"ALTER TABLE {table} DROP COLUMN mapping_revision"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0010'"))
     ledger.upgrade()
     with ledger.read() as tx:

@@ -13,15 +13,14 @@ from bridge.ledger.tables import attempt, create_intent
 from bridge.runs import adoption
 from tests.processes.kit import Kit
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.timeout(600)]
 HELD = ("on_hold: pending,", "on_hold: open,")
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def kit(request, tmp_path):
-    """The bridge as processes, with its mappings in the ledger."""
-    url = request.getfixturevalue("database").url if request.param == "postgres" else ""
-    made = Kit(tmp_path, database=url)
+@pytest.fixture
+def kit(database, tmp_path):
+    """The bridge as processes, two workers among them, with its mappings in the ledger."""
+    made = Kit(tmp_path, database=database.url)
     settings = made.settings.home / "config" / "bridge.yaml"
     settings.write_text(f"mappings: ledger\n{settings.read_text()}")
     with made:

@@ -21,7 +21,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from bridge.core.model.values import same_json
 
-MAX_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = 64 * 1024
 """Of a file that both have changed; a larger one is a clash as a whole."""
 MAX_LINES: Final = 2000
 """Lines that are compared one by one; a longer file is brought together by its parts alone."""

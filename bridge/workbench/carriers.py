@@ -13,7 +13,7 @@ from bridge.core.model.entities import Field
 from bridge.core.model.syncs import FieldPolicy, Sync
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, shown
 from bridge.core.planning.calls import value_to_write
-from bridge.workbench.proof_findings import At, ProofFinding, ProofSubject, Severity
+from bridge.workbench.proof_findings import At, ProofFinding, ProofSubject, Severity, of_sync
 
 FULLY = Writable()
 
@@ -123,16 +123,14 @@ class Carrier:
         proposed: str = "",
     ) -> ProofFinding:
         """Return a finding about the field at this member."""
-        return ProofFinding(
+        return of_sync(
+            self.sync,
             law,
             severity,
-            at[0],
-            at[1],
+            at,
             what,
-            sync=self.sync.name,
-            entity=self.sync.entity,
+            tuple(dict.fromkeys((self.connection, *others))),
             field=self.field.name,
-            connections=tuple(dict.fromkeys((self.connection, *others))),
             example=example,
             proposed=proposed,
         )

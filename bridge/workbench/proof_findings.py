@@ -99,3 +99,31 @@ class ProofSubject:
     """By connection: who is who."""
     fields: FieldTable = field(default_factory=lambda: BUILT_IN)
     seen: Seen = field(default_factory=dict)
+
+
+def of_sync(
+    sync: Sync,
+    law: str,
+    severity: Severity,
+    at: At,
+    what: str,
+    connections: Sequence[str] = (),
+    *,
+    field: str = "",
+    example: str = "",
+    proposed: str = "",
+) -> ProofFinding:
+    """Return a finding about a sync, or about a field of it."""
+    return ProofFinding(
+        law,
+        severity,
+        at[0],
+        at[1],
+        what,
+        sync=sync.name,
+        entity=sync.entity,
+        field=field,
+        connections=tuple(connections),
+        example=example,
+        proposed=proposed,
+    )

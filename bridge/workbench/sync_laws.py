@@ -11,37 +11,12 @@ from bridge.core.mapping.transforms import AGENT
 from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import MatchTerm, Sync
 from bridge.workbench.carriers import Carrier, some
-from bridge.workbench.proof_findings import At, ProofFinding, ProofSubject, Severity
+from bridge.workbench.proof_findings import ProofFinding, ProofSubject, Severity, of_sync
 
 TWO: Final = 2
 """Members that must show a field, so that it can say of two records that they are one."""
 MAX_PEOPLE: Final = 1_000
 """Rows of agents.yaml that are looked at for one field."""
-
-
-def _of_sync(
-    sync: Sync,
-    law: str,
-    severity: Severity,
-    at: At,
-    what: str,
-    connections: Sequence[str] = (),
-    *,
-    field: str = "",
-    proposed: str = "",
-) -> ProofFinding:
-    return ProofFinding(
-        law,
-        severity,
-        at[0],
-        at[1],
-        what,
-        sync=sync.name,
-        entity=sync.entity,
-        field=field,
-        connections=tuple(connections),
-        proposed=proposed,
-    )
 
 
 # --- match rules and policies ---------------------------------------------------------------------
@@ -55,7 +30,7 @@ def check_match(
         why, field = _why_never(rule, sync.match[:number], by_field)
         if why:
             at = subject.places.in_syncs(sync.name, "match", number)
-            yield _of_sync(sync, "unreachable", "warning", at, why, field=field)
+            yield of_sync(sync, "unreachable", "warning", at, why, field=field)
     if not sync.match:
         yield from _made_twice(subject, sync, by_field)
 
@@ -100,7 +75,7 @@ def _made_twice(
             name for name in ("customer", "email", "subject") if len(by_field.get(name, ())) > 1
         ]
         proposed = f"match: [[{', '.join(keys)}]]" if keys else "match: [[…]]"
-        yield _of_sync(sync, "no-match", "warning", at, what, begins, proposed=proposed)
+        yield of_sync(sync, "no-match", "warning", at, what, begins, proposed=proposed)
 
 
 def _covers(wide: Sequence[MatchTerm], narrow: Sequence[MatchTerm]) -> bool:
@@ -137,13 +112,13 @@ def check_policy(
         if there is None or there.map.write_key is None:
             what = f"{name} is to be sent to {member}, whose mapping "
             what += "has no such field" if there is None else "only reads it"
-            yield _of_sync(sync, "policy", "warning", at, what, [member], field=name)
+            yield of_sync(sync, "policy", "warning", at, what, [member], field=name)
     if policy.on_link in sync.members and policy.on_link not in mapping_it and len(carriers) > 1:
         where = subject.places.in_syncs(sync.name, "on_link", name)
         if subject.places.says(sync.name, "on_link", name):
             what = f"{policy.on_link} is to win where two records meet, and shows no {name}"
             others = list(mapping_it)
-            yield _of_sync(
+            yield of_sync(
                 sync, "policy", "warning", where, what, [policy.on_link], field=name,
                 proposed=f"{name}: {others[0]}",
             )  # fmt: skip
@@ -217,7 +192,7 @@ def check_accounts(subject: ProofSubject) -> Iterator[ProofFinding]:
                 "give each member an `only`, so that no record is in both"
             )
             at = subject.places.in_syncs(other.name, "members", there)
-            yield _of_sync(other, "two-syncs", "refused", at, what, [name, there])
+            yield of_sync(other, "two-syncs", "refused", at, what, [name, there])
 
 
 def _written(subject: ProofSubject, sync: Sync, name: str) -> set[str]:
@@ -258,7 +233,7 @@ def check_circles(subject: ProofSubject) -> Iterator[ProofFinding]:
                 what += f", and so on in a circle ({way}): it would be copied without an end"
             else:
                 what += ": it would be copied on as if somebody had written it"
-            yield _of_sync(
+            yield of_sync(
                 taking,
                 "circle" if circle else "chain",
                 "refused" if circle else "warning",

@@ -36,14 +36,18 @@ def _print(explanation: Explanation) -> None:
         say(f"{field} is in conflict and stays as it is on every side: {state.in_conflict}")
     else:
         say(f"{field} is {_in_words(state.value)}, set by {state.set_by or 'nobody'}")
-    say(f"policy: {explanation.policy}")
+    say(f"policy: {explanation.policy}{_in_brackets(explanation.policy_at)}")
     for moment in explanation.history:
         details = detail_text(moment.detail, of_entry(moment.kind, moment.detail))
         say(f"  {when(moment.at)}  {moment.kind}  {moment.connection}  {details}")
     for name, side in explanation.sides.items():
         code = f"  [{side.code}]" if side.code else ""
         shows = "nothing" if side.shows is None else _in_words(side.shows)
-        say(f"{name}:{side.id} shows {shows}: {side.because}{code}")
+        say(f"{name}:{side.id} shows {shows}: {side.because}{code}{_in_brackets(side.at)}")
+
+
+def _in_brackets(place: str) -> str:
+    return f"  ({place})" if place else ""
 
 
 def _in_words(value: Any) -> str:

@@ -81,6 +81,8 @@ class SideReason:
     code: str
     """The outcome code of the reason; empty where nothing is left out."""
     last_write: LastWrite | None
+    at: str = ""
+    """The line of the mapping that says how the value reads: `mappings/switch.yaml:12`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class Explanation:
     field: str
     state: AgreedState
     policy: str
+    policy_at: str
+    """The line that says so: `mappings/syncs.yaml:22`; empty where the sync is not there."""
     history: list[Moment]
     sides: Mapping[str, SideReason]
 
@@ -111,6 +115,7 @@ def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanatio
             field=field,
             state=_agreed(link.state[field]),
             policy=_policy(desk.config, link, field),
+            policy_at=_policy_at(desk.config, link, field),
             history=_history(tx, link, field),
             sides={
                 name: _side(tx, desk, link, name, field, called)
@@ -138,6 +143,33 @@ def _policy(config: Config, link: Link, field: str) -> str:
     if policy.to is None:
         return words
     return f"{words}, sent to {', '.join(policy.to) or 'nobody'}"
+
+
+def _policy_at(config: Config, link: Link, field: str) -> str:
+    """Return the line that decides about the field: its own, that for all others, or the sync's."""
+    if link.sync not in config.syncs:
+        return ""
+    places = [(link.sync, "fields", name) for name in (field, "*")]
+    declared = next((place for place in places if config.lines.says(*place)), (link.sync,))
+    return config.lines.in_syncs(*declared)[0]
+
+
+def _mapping_at(
+    config: Config, name: str, entity: str, field: str, entry: SideField | None
+) -> str:
+    """Return the line that decides what a side's value reads as: its row's, else the field's."""
+    if (name, entity, field) not in config.places:
+        return ""
+    return config.lines.in_mapping(name, entity, "fields", field, *_row_of(entry))[0]
+
+
+def _row_of(entry: SideField | None) -> tuple[str | Raw, ...]:
+    """Return where in a field's declaration the row of its last value would stand."""
+    if entry is None:
+        return ()
+    raw = entry.shown if entry.unreadable and entry.shown is not None else entry.shadow
+    is_single = raw is None or isinstance(raw, str | int | float)
+    return ("read", raw) if is_single else ()
 
 
 def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
@@ -195,14 +227,16 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
     plan = _plan(desk.context, planned, name)
     question = _Question(desk.config, planned, plan, name, field, called, parked)
     reason = _reason(question)
+    shows = entry.shadow if _was_read(entry) else None
     return SideReason(
         id=side.remote_id,
-        shows=entry.shadow if _was_read(entry) else None,
+        shows=shows,
         level=entry.level if entry else None,
         seen=entry.seen_at if entry else None,
         because=reason.why,
         code=reason.code,
         last_write=_last_write(tx, link, name, field),
+        at=_mapping_at(desk.config, name, link.entity, field, entry),
     )
 
 

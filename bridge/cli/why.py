@@ -43,7 +43,8 @@ def _print(explanation: Explanation) -> None:
     for name, side in explanation.sides.items():
         code = f"  [{side.code}]" if side.code else ""
         shows = "nothing" if side.shows is None else _in_words(side.shows)
-        say(f"{name}:{side.id} shows {shows}: {side.because}{code}{_in_brackets(side.at)}")
+        unknown = f"  (unknown_values: {side.unknown})" if side.unknown else ""
+        say(f"{name}:{side.id} shows {shows}: {side.because}{code}{unknown}{_in_brackets(side.at)}")
 
 
 def _in_brackets(place: str) -> str:

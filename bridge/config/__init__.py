@@ -25,6 +25,7 @@ from bridge.config.settings import (
     Settings,
     compile_settings,
     compile_stores,
+    unknown_problems,
 )
 from bridge.config.substitution import references
 from bridge.config.syncs_file import KnownNames, compile_syncs
@@ -261,11 +262,7 @@ class HomeLoader:
             fields=self.fields,
             warnings=tuple(
                 yaml_reader.as_lines(
-                    [
-                        *self.env_file.warnings,
-                        *settings.warnings,
-                        *self.unused(settings, syncs),
-                    ]
+                    [*self.env_file.warnings, *settings.warnings, *self.unused(settings, syncs)]
                 )
             ),
         )
@@ -330,14 +327,16 @@ class HomeLoader:
                 what = f"mapping {stem!r} is for {system}, the connection is {connection.system}"
                 self.problems.append((SETTINGS, 1, f"connections.{name}.mapping: {what}"))
                 continue
+            of_connection = (agents.table(name), self.connectors, self.fields)
             compiled, problems = compile_mapping(
-                document, system, agents.table(name), self.connectors, self.fields
+                document, system, *of_connection, connection.unknown_values
             )
             self.problems += problems
             if problems:
                 self.broken.add(stem)
             else:
                 mappings[name] = compiled
+                self.problems += unknown_problems(settings, connection, compiled)
         return mappings
 
     def compile_alone(self, stem: str) -> None:

@@ -11,10 +11,11 @@ from bridge.config.settings import Classes
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.checks import prove
-from bridge.core.mapping.compiler import CompiledEntity, MappingError, compile_entity
+from bridge.core.mapping.compiler import NO_POLICIES, CompiledEntity, MappingError, compile_entity
 from bridge.core.mapping.examples import ExampleDifference, differences
 from bridge.core.mapping.value_tables import Where
 from bridge.core.model.entities import BUILT_IN, ENTITIES, FieldTable
+from bridge.core.model.syncs import UnknownPolicy
 from bridge.core.model.values import shown
 
 
@@ -43,8 +44,12 @@ def compile_mapping(
     agents: AgentTable,
     connectors: Classes,
     fields: FieldTable = BUILT_IN,
+    unknown: Mapping[str, UnknownPolicy] = NO_POLICIES,
 ) -> tuple[dict[str, CompiledEntity], list[Problem]]:
-    """Compile and prove all entities of a mapping file for one connection."""
+    """Compile and prove all entities of a mapping file for one connection.
+
+    `unknown`: what becomes there of values without a reading, by field.
+    """
     made: dict[str, CompiledEntity] = {}
     problems: list[Problem] = []
     capabilities = connectors[system].CAPABILITIES
@@ -58,7 +63,7 @@ def compile_mapping(
         try:
             able = capabilities[entity]
             made[entity] = compile_entity(
-                entity, document.data[entity], agents, fields[entity], able.doors
+                entity, document.data[entity], agents, fields[entity], able.doors, unknown
             )
         except MappingError as error:
             problems += [document.problem((entity, *where), what) for where, what in error.problems]

@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from bridge.core.model.syncs import Rate
+from bridge.core.model.syncs import ALL_FIELDS, AS_IT_IS, IGNORE, QUARANTINE, Rate, UnknownPolicy
 from bridge.core.model.values import shown
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -183,6 +183,26 @@ class Texts(ParsedField):
             and all(isinstance(each, str) and each for each in value)
         )
         return tuple(value) if fits else None
+
+
+class UnknownValues(ParsedField):
+    """One policy for all fields, or a policy for each field that is named."""
+
+    words = (QUARANTINE, IGNORE, AS_IT_IS)
+    allowed = f"{', '.join(words)}, or a mapping of our fields (`*`: all others) to one of these"
+    form = _form(
+        anyOf=[
+            _form(enum=list(words)),
+            _form(type="object", minProperties=1, additionalProperties=_form(enum=list(words))),
+        ]
+    )
+
+    def parse(self, value: Any) -> dict[str, UnknownPolicy] | None:
+        """Parse the value."""
+        rows = value if isinstance(value, Mapping) else {ALL_FIELDS: value}
+        fits = all(isinstance(each, str) and each in self.words for each in rows.values())
+        named = all(isinstance(name, str) for name in rows)
+        return dict(rows) if rows and fits and named else None
 
 
 class Secrets(Texts):

@@ -25,6 +25,7 @@ from bridge.config.schema_fields import (
     Text,
     Texts,
     TimeOfDay,
+    UnknownValues,
     listed,
     one_of,
 )
@@ -126,6 +127,7 @@ class ConnectionSchema(Strict):
     poll = Duration(allow_none=True)
     full = TimeOfDay(allow_none=True)
     keep_bodies = Flag()
+    unknown_values = UnknownValues()
     same_account_as = Text()
     options = fields.Raw()
 

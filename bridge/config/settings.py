@@ -19,6 +19,8 @@ from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.account_place import comparable
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import SCHEMES, webhook_problems
+from bridge.core.mapping import unknown_policy
+from bridge.core.mapping.compiler import CompiledEntity
 from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
 from bridge.core.model.values import shown
 
@@ -77,6 +79,8 @@ class CompiledSettings:
     problems: list[Problem]
     warnings: list[Problem]
     marker_keys: tuple[Secret, ...] = ()
+    document: Document = field(default_factory=lambda: Document("config/bridge.yaml"), repr=False)
+    """The file, for the lines of its parts."""
 
 
 def compile_settings(
@@ -100,6 +104,7 @@ def compile_settings(
     loaded, wrong = load(BridgeSchema(), data, document)
     loaded = {name: field.load_default for name, field in BridgeSchema().fields.items()} | loaded
     compiled = CompiledSettings(Settings("", "embedded"), {}, names, problems, written_out)
+    compiled.document = document
     unresolved = list(problems)
     problems += wrong
     compiled.settings = _settings(loaded, document, home, problems)
@@ -133,6 +138,18 @@ def compile_stores(
             problems.append(document.problem((key,), "must be text"))
             loaded[key] = fields[key].load_default
     return _settings(loaded, document, home, problems), problems
+
+
+def unknown_problems(
+    settings: CompiledSettings, connection: Connection, mapped: Mapping[str, CompiledEntity]
+) -> list[Problem]:
+    """Return what is wrong with a connection's `unknown_values`, given its compiled mapping."""
+    fields = [each.field for made in mapped.values() for each in made.fields.values()]
+    at = ("connections", connection.name, "unknown_values")
+    return [
+        settings.document.problem((*at, name), what)
+        for name, what in unknown_policy.problems(connection.unknown_values, fields)
+    ]
 
 
 def _same_accounts(
@@ -289,6 +306,7 @@ class _ConnectionCompiler:
             poll=row.get("poll", DEFAULT_POLL),
             full=row.get("full", DEFAULT_FULL),
             keep_bodies=row.get("keep_bodies", False),
+            unknown_values=row.get("unknown_values", {}),
             authorities=trusted,
             proxy=proxy,
             options=options,

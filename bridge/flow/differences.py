@@ -8,6 +8,7 @@ from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.merge.case import Observation
 from bridge.core.merge.equality import elements_of, same_raw
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
 from bridge.core.model.values import Marker, Raw, Unreadable
 from bridge.engine.context import Context
@@ -115,8 +116,10 @@ def _differs(field_map: FieldMap, entry: SideField | None, value: Raw) -> bool:
     if entry is None:
         return True
     as_shown = entry.shown == value
-    if entry.unreadable and as_shown and isinstance(field_map.read(value), Unreadable):
-        return False  # the mapping cannot read it, as before
+    reading = field_map.read(value) if entry.unreadable and as_shown else None
+    if isinstance(reading, Unreadable):
+        # The mapping cannot read it, as before; but it may make less of that than it did.
+        return {reading.code, entry.unreadable_code} == {Code.READ_VALUE, Code.READ_IGNORED}
     if _was_read_otherwise(field_map, entry) or (entry.unreadable and not as_shown):
         return True
     return not same_raw(field_map, entry.shadow, value)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 
 from bridge.core.model.outcome_codes import Code
+from bridge.core.model.values import Ref
 from bridge.ledger import link_codec
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import side
@@ -38,15 +40,29 @@ class UnreadValue:
     """Ids of a few of the records."""
 
 
-def unread_values(tx: Tx) -> list[UnreadValue]:
-    """Return every value that has no reading, the most frequent first."""
-    marked = (
+def waiting(tx: Tx, limit: int) -> Iterator[tuple[Ref, Mapping[str, str]]]:
+    """Yield records that show such a value, with the mapping's revision by which each was read.
+
+    That is by field. At most `limit` records.
+    """
+    for row in tx.execute(_marked(limit)):
+        entries = link_codec.to_side_fields(row.fields).items()
+        unread = {name: e.map_rev for name, e in entries if e.unreadable_code == Code.READ_VALUE}
+        yield Ref(row.connection, row.entity, row.remote_id), unread
+
+
+def _marked(limit: int) -> Select[Any]:
+    return (
         select(side.c.connection, side.c.entity, side.c.remote_id, side.c.fields)
         .where(text("side.unread = true"), side.c.tombstone.is_(False), side.c.in_scope)
-        .limit(MAX_SIDES)
+        .limit(limit)
     )
+
+
+def unread_values(tx: Tx) -> list[UnreadValue]:
+    """Return every value that has no reading, the most frequent first."""
     found: dict[tuple[str, str, str, str], UnreadValue] = {}
-    for row in tx.execute(marked):
+    for row in tx.execute(_marked(MAX_SIDES)):
         for name, entry in link_codec.to_side_fields(row.fields).items():
             if entry.unreadable_code != Code.READ_VALUE:
                 continue

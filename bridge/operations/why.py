@@ -14,7 +14,7 @@ from bridge.core.merge.case import DEFAULT_POLICY
 from bridge.core.merge.equality import decision_holds, shows_state
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, Link, Side, SideField
-from bridge.core.model.syncs import FieldPolicy
+from bridge.core.model.syncs import AS_IT_IS, IGNORE, QUARANTINE, FieldPolicy
 from bridge.core.model.values import Canonical, Marker, Raw
 from bridge.core.planning.planner import Plan
 from bridge.engine.context import Context
@@ -83,6 +83,9 @@ class SideReason:
     last_write: LastWrite | None
     at: str = ""
     """The line of the mapping that says how the value reads: `mappings/switch.yaml:12`."""
+    unknown: str = ""
+    """The policy of `unknown_values` that acted on the value; empty: the mapping knows the value.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +157,7 @@ def _policy_at(config: Config, link: Link, field: str) -> str:
     return config.lines.in_syncs(*declared)[0]
 
 
-def _mapping_at(
-    config: Config, name: str, entity: str, field: str, entry: SideField | None
-) -> str:
+def _mapping_at(config: Config, name: str, entity: str, field: str, entry: SideField | None) -> str:
     """Return the line that decides what a side's value reads as: its row's, else the field's."""
     if (name, entity, field) not in config.places:
         return ""
@@ -213,6 +214,12 @@ class _Question:
     def entity_map(self) -> EntityMap | None:
         return self.config.maps.get(self.name, {}).get(self.link.entity)
 
+    def has_no_row(self, raw: Raw) -> bool:
+        """Return whether the field has a table in which a value of the side is not listed."""
+        declared = self.config.declared[self.name][self.link.entity].fields[self.field]
+        table = declared.parts.read_table
+        return table is not None and raw is not None and not table.get(raw)[0]
+
     def is_agreed(self, entry: SideField) -> bool:
         """Return whether what the side showed last says what was agreed."""
         fields = {} if self.entity_map is None else self.entity_map.fields
@@ -237,6 +244,7 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
         code=reason.code,
         last_write=_last_write(tx, link, name, field),
         at=_mapping_at(desk.config, name, link.entity, field, entry),
+        unknown=_acted_on_unknown(question, entry),
     )
 
 
@@ -258,6 +266,19 @@ def _reason(asked: _Question) -> Reason:
     if not _was_read(entry):
         return Reason("it was never read there")
     return _held_back(asked, entry) or _level(asked, entry)
+
+
+def _acted_on_unknown(asked: _Question, entry: SideField | None) -> str:
+    """Return the policy that decided about a value that the mapping does not know, if one did."""
+    fields = {} if asked.entity_map is None else asked.entity_map.fields
+    field_map = fields.get(asked.field)
+    if entry is None or field_map is None:
+        return ""
+    if entry.unreadable:
+        left = {Code.READ_VALUE: QUARANTINE, Code.READ_IGNORED: IGNORE}
+        return left.get(Code(entry.unreadable_code or Code.READ_VALUE), "")
+    passed = field_map.unknown == AS_IT_IS and _was_read(entry)
+    return AS_IT_IS if passed and asked.has_no_row(entry.shadow) else ""
 
 
 def _was_read(entry: SideField | None) -> TypeGuard[SideField]:

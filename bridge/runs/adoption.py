@@ -17,7 +17,15 @@ from bridge.engine.context import Context
 from bridge.engine.outcomes import RETIRED
 from bridge.errors import NotAccepted
 from bridge.flow.match import AMBIGUOUS
-from bridge.ledger import audit, census, configurations, hints, parking, running_processes
+from bridge.ledger import (
+    audit,
+    census,
+    configurations,
+    hints,
+    parking,
+    running_processes,
+    unread_values,
+)
 from bridge.ledger.census import RecordCounts
 from bridge.ledger.configurations import ConfigurationRow
 from bridge.ledger.database import Ledger, Tx
@@ -31,6 +39,8 @@ from bridge.runs.configuration_changes import (
     describe,
 )
 
+MAX_READ_AGAIN: Final = 20_000
+"""Records that are read again at once when a mapping has changed."""
 FREED_CAUSES: Final = (RETIRED, "KeyError", AMBIGUOUS)
 """Causes of parked work that other files may end: a connection that is back, another match rule.
 
@@ -162,6 +172,8 @@ def take_up(
     if before is not None:
         reconcile.start_syncs(tx, context, _resumed(before.detail, described, known))
     _look_at_disputes(tx, context)
+    if context.mapping_revision is None:  # what is published carries out what was confirmed
+        read_waiting_again(tx, context)
 
 
 def _described(
@@ -191,3 +203,17 @@ def _look_at_disputes(tx: Tx, context: Context) -> None:
         if waiting & link.retired.keys():
             for name, side in link.live().items():
                 hints.give(tx, Ref(name, link.entity, side.remote_id), now, lane="reconcile")
+
+
+def read_waiting_again(tx: Tx, context: Context) -> None:
+    """Have the records read again that wait for a reading and whose mapping is another now.
+
+    Not every listing shows the field that waits. What is beyond MAX_READ_AGAIN the next full run
+    finds, as far as it shows.
+    """
+    now = context.clock.now()
+    for ref, revisions in list(unread_values.waiting(tx, MAX_READ_AGAIN)):
+        fields = context.maps.get(ref.connection, {}).get(ref.entity)
+        of_now = {} if fields is None else fields.fields
+        if any(name in of_now and of_now[name].revision != was for name, was in revisions.items()):
+            hints.give(tx, ref, now, lane="reconcile")

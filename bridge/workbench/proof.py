@@ -92,6 +92,7 @@ def _prove_field(
     reaches = {each.connection: value_laws.reach(each, known) for each in of_field}
     if known.sources:
         found += value_laws.check_values(subject, of_field, known, reaches)
+    found += value_laws.check_passed(subject, of_field)
     found += text_laws.check_texts(subject, of_field)
     found += sync_laws.check_policy(subject, sync, of_field)
     found += sync_laws.check_people(subject, of_field)

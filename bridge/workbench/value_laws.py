@@ -14,6 +14,8 @@ from itertools import pairwise
 from typing import Final
 
 from bridge.core.model.entities import ENDED, PRIORITIES, STATUS, STATUSES
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.syncs import AS_IT_IS
 from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, same_json, shown
 from bridge.workbench.carriers import Carrier, as_yaml, raw_words, read_words, some
 from bridge.workbench.proof_findings import ProofFinding, ProofSubject, Severity
@@ -313,14 +315,36 @@ def check_seen(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding
     """Yield the values that a vendor was seen to send and its mapping cannot read."""
     key = (carrier.connection, carrier.sync.entity, carrier.field.name)
     for seen in subject.seen.get(key, ()):
-        if not isinstance(carrier.map.read(seen.raw), Unreadable):
+        reading = carrier.map.read(seen.raw)
+        if not isinstance(reading, Unreadable):
             continue
         records = f"{seen.records} {carrier.sync.entity}{'' if seen.records == 1 else 's'}"
+        ignored = reading.code is Code.READ_IGNORED
+        waits = "the field is left alone, as `unknown_values` says" if ignored else "they wait"
         what = f"{carrier.connection} shows {raw_words(seen.raw)} on {records}, and that has no "
-        what += "reading: they wait"
+        what += f"reading: {waits}"
         like = difflib.get_close_matches(str(seen.raw), carrier.field.choices, n=1, cutoff=0.5)
         row = f"{as_yaml(seen.raw)}: {like[0] if like else '…'}"
-        yield carrier.finding("seen", "warning", carrier.at(subject, "read"), what, proposed=row)
+        severity: Severity = "note" if ignored else "warning"
+        yield carrier.finding("seen", severity, carrier.at(subject, "read"), what, proposed=row)
+
+
+def check_passed(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator[ProofFinding]:
+    """Yield the members whose table lacks what another one lets pass though nobody knows it."""
+    passing = [each for each in carriers if each.map.unknown == AS_IT_IS and each.counts]
+    for carrier in carriers:
+        tabled = carrier.declared.parts.write_table is not None
+        others = [each.connection for each in passing if each is not carrier]
+        if not (others and tabled and carrier.on_update) or carrier.map.unknown == AS_IT_IS:
+            continue
+        what = f"{others[0]} lets values pass that nobody knows yet, and the table has no row for "
+        what += f"them: the field is left as it is at {carrier.connection} then"
+        what += f"; `unknown_values` of {carrier.connection} can let them pass as well"
+        at = carrier.at(subject, "write")
+        yield carrier.finding(
+            "no-writing", "warning", at, what, others=others,
+            proposed=f"{carrier.field.name}: {AS_IT_IS}",
+        )  # fmt: skip
 
 
 def check_rows(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding]:

@@ -20,7 +20,7 @@ FIELDS = (
 )
 CONNECTION_KEYS = (
     "base_url, ca, concurrency, credentials, full, keep_bodies, mapping, options, poll, proxy, "
-    "rate_limit, same_account_as, system, timeout, "
+    "rate_limit, same_account_as, system, timeout, unknown_values, "
     "webhook"
 )
 

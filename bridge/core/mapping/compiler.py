@@ -23,14 +23,15 @@ from bridge.core.mapping.fieldmap import EntityMap, FieldMap
 from bridge.core.mapping.paths import PLAIN, Path, compile_path
 from bridge.core.mapping.read_helpers import filled, named_in
 from bridge.core.mapping.transforms import TRANSFORMS, Transform
-from bridge.core.mapping.value_tables import (
-    Problem,
-)
+from bridge.core.mapping.unknown_policy import reader, writer
+from bridge.core.mapping.value_tables import Problem
 from bridge.core.model.capabilities import JsonKind
 from bridge.core.model.entities import BUILT_IN, Field
+from bridge.core.model.syncs import QUARANTINE, UnknownPolicy, policy_of
 from bridge.core.model.values import Canonical, NotCarried, Raw, shown
 from bridge.errors import BridgeError
 
+NO_POLICIES: Mapping[str, UnknownPolicy] = {}
 ENTITY_KEYS = ("id", "version", "fields", "examples")
 
 
@@ -85,11 +86,13 @@ def compile_entity(
     agents: AgentTable,
     known: Mapping[str, Field] | None = None,
     doors: Collection[str] = (),
+    unknown: Mapping[str, UnknownPolicy] = NO_POLICIES,
 ) -> CompiledEntity:
     """Return all fields of one entity, compiled for one connection.
 
     `known`: the fields that there are, the built-in ones unless told so. `doors`: objects of its
-    records that are always shown whole. Raises MappingError with every problem.
+    records that are always shown whole. `unknown`: what becomes of values without a reading, by
+    field. Raises MappingError with every problem.
     """
     if not isinstance(declared, Mapping):
         raise MappingError([((), f"must be a mapping; allowed keys {', '.join(ENTITY_KEYS)}")])
@@ -98,7 +101,9 @@ def compile_entity(
         for key in declared
         if key not in ENTITY_KEYS
     ]
-    compiling = _FieldCompiler(entity, BUILT_IN[entity] if known is None else known, agents, doors)
+    compiling = _FieldCompiler(
+        entity, BUILT_IN[entity] if known is None else known, agents, doors, unknown
+    )
     fields = compiling.all(declared.get("fields"))
     problems += compiling.problems
     identity, version = _plain(declared, "id", problems), _plain(declared, "version", problems)
@@ -118,6 +123,7 @@ class _FieldCompiler:
     known: Mapping[str, Field]
     agents: AgentTable
     doors: Collection[str]
+    unknown: Mapping[str, UnknownPolicy]
     problems: list[Problem] = field(default_factory=list)
 
     def all(self, rows: Any) -> dict[str, CompiledField]:
@@ -135,7 +141,9 @@ class _FieldCompiler:
                 continue
             self.check_template(name, row)
             try:
-                fields[name] = compile_field(self.known[name], row, self.agents, self.doors)
+                fields[name] = compile_field(
+                    self.known[name], row, self.agents, self.doors, policy_of(self.unknown, name)
+                )
             except MappingError as error:
                 at = ("fields", name)
                 self.problems += [((*at, *where), what) for where, what in error.problems]
@@ -182,12 +190,17 @@ def _versioner(path: Path | None) -> Callable[[Mapping[str, Any]], str | None]:
 
 
 def compile_field(
-    field: Field, declared: Any, agents: AgentTable, doors: Collection[str] = ()
+    field: Field,
+    declared: Any,
+    agents: AgentTable,
+    doors: Collection[str] = (),
+    unknown: UnknownPolicy = QUARANTINE,
 ) -> CompiledField:
     """Return one field, compiled.
 
     Declared is a plain path for both directions, or a mapping of the keys in `FIELD_KEYS`. `doors`:
-    objects of the record that are always shown whole. Raises MappingError with every problem.
+    objects of the record that are always shown whole. `unknown`: what becomes of values that have
+    no reading. Raises MappingError with every problem.
     """
     row = {"path": declared} if isinstance(declared, str) else declared
     if not isinstance(row, Mapping) or not row:
@@ -197,14 +210,18 @@ def compile_field(
     parts = declaration.parts()
     if declaration.problems:
         raise MappingError(declaration.problems)
-    revision, taken_from = declaration.revision(parts.chain), declaration.taken_from(parts)
-    return _assemble(field, parts, revision, taken_from)
+    revision = declaration.revision(parts.chain, unknown)
+    return _assemble(field, parts, revision, declaration.taken_from(parts), unknown)
 
 
-def _assemble(field: Field, parts: FieldParts, revision: str, taken_from: str) -> CompiledField:
+def _assemble(
+    field: Field, parts: FieldParts, revision: str, taken_from: str, unknown: UnknownPolicy
+) -> CompiledField:
     """Return the compiled field that the parts make."""
     transform = parts.chain.transform
-    read = make_reader(field, parts.read_table, parts.chain, parts.default)
+    tabled = parts.read_table is not None
+    known = make_reader(field, parts.read_table, parts.chain, parts.default)
+    read = reader(known, unknown, tabled=tabled)
     write = make_writer(
         field,
         parts.write_table,
@@ -214,6 +231,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str, taken_from: str) -
         cut_mark=parts.cut_mark,
         unless_null=parts.unless_null,
     )
+    write = writer(read, write, unknown, tabled=tabled)
     compiled = FieldMap(
         name=field.name,
         revision=revision,
@@ -228,6 +246,7 @@ def _assemble(field: Field, parts: FieldParts, revision: str, taken_from: str) -
         on_update=parts.only_on in ("", "update"),
         create_from=_composer(parts.create_from, write) if parts.create_from else None,
         parent=transform.name if transform is not None and field.kind == "parent" else "",
+        unknown=unknown,
         loses=transform.loses if transform is not None else None,
         stranger=transform.stranger if transform is not None and field.kind == "agent" else None,
     )

@@ -25,6 +25,7 @@ from bridge.core.mapping.value_tables import (
     typed_key,
 )
 from bridge.core.model.entities import Field
+from bridge.core.model.syncs import QUARANTINE, UnknownPolicy
 from bridge.core.model.values import Canonical, shown
 
 FIELD_KEYS = (
@@ -346,7 +347,7 @@ class FieldDeclaration:
         shaped_by = self.row.get("as") if picks or chain.combine is not None else None
         return json.dumps([[path.source for path in parts.paths], _stable(shaped_by)], default=str)
 
-    def revision(self, chain: Chain) -> str:
+    def revision(self, chain: Chain, unknown: UnknownPolicy = QUARANTINE) -> str:
         """Return a hash of all that the meaning of a raw value depends on (rule F19).
 
         Agents included where they are looked up: behind a `/`, so that the two can be told apart.
@@ -354,7 +355,8 @@ class FieldDeclaration:
         # `only_on` says when a value is sent, and nothing of what it means.
         edition = chain.transform.edition if chain.transform else 0
         declared = {str(key): _stable(value) for key, value in self.row.items() if key != "only_on"}
-        of_declaration = _hashed([self.field.name, declared, edition, *self.field.declared])
+        said = [self.field.name, declared, edition, *self.field.declared]
+        of_declaration = _hashed(said if unknown == QUARANTINE else [*said, unknown])
         if chain.transform is None or chain.transform.name != AGENT:
             return of_declaration
         people = sorted([email, raw] for email, raw in self.agents.people.items())

@@ -11,6 +11,7 @@ from typing import Any
 
 from bridge.core.model.limits import MAX_FIELD_CHARS, over_record_limit, size_of, why_too_large
 from bridge.core.model.outcome_codes import Code
+from bridge.core.model.syncs import QUARANTINE, UnknownPolicy
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
 
@@ -52,6 +53,8 @@ class FieldMap:
     """
     loses: Callable[[Raw], str] | None = None
     """Says in words what a raw value has that its reading has not; empty: nothing."""
+    unknown: UnknownPolicy = QUARANTINE
+    """What becomes of a value without a reading."""
     stranger: Callable[[Raw], bool] | None = None
     """Agents only: whether a raw value names a person whom the directory does not know."""
 

@@ -287,6 +287,21 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "add the value to the table `read` of the field in the connection's mapping, or correct it "
         "there",
     ),
+    Code.READ_IGNORED: OutcomeMeaning(
+        "a value has no reading and is left alone",
+        "The side shows a value that the mapping does not know, and the connection's "
+        "`unknown_values` says that such a field is ignored.",
+        _OTHERS_KEEP,
+        "nothing, if it is meant so; `bridge values list` says how often such values came",
+    ),
+    Code.READ_FIELD: OutcomeMeaning(
+        "a field that no file knows",
+        "The vendor's records show a field that its document does not list, or one behind a door "
+        "that no mapping reads.",
+        "nothing of it travels; everything else does",
+        "`bridge values list` proposes the lines that mirror it; `bridge values accept` puts them "
+        "in, `bridge values dismiss` leaves it out for good",
+    ),
     Code.READ_PERSON: OutcomeMeaning(
         "a person is not known",
         "The side shows somebody who is not in the table of people.",

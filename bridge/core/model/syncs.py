@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from bridge.core.model.capabilities import Support
+
+UnknownPolicy = Literal["quarantine", "ignore", "pass"]
+"""What becomes of a field that shows a value without a reading: it waits and is named as trouble,
+it is left alone and counted, or the text passes as it is."""
+QUARANTINE: Final[UnknownPolicy] = "quarantine"
+IGNORE: Final[UnknownPolicy] = "ignore"
+AS_IT_IS: Final[UnknownPolicy] = "pass"
+ALL_FIELDS: Final = "*"
+
+
+def policy_of(policies: Mapping[str, UnknownPolicy], field: str) -> UnknownPolicy:
+    """Return what becomes of unknown values of a canonical field; `*` stands for all others."""
+    return policies.get(field, policies.get(ALL_FIELDS, QUARANTINE))
 
 
 class Secret:
@@ -107,6 +120,8 @@ class Connection:
     poll: timedelta | None = None
     full: time | None = None
     keep_bodies: bool = False
+    unknown_values: Mapping[str, UnknownPolicy] = field(default_factory=dict)
+    """By canonical field, `*` for all others: what becomes of values that have no reading."""
     authorities: str = field(default="", repr=False)
     """Certificates in PEM that are trusted in place of the public ones; empty: those."""
     proxy: Proxy | None = None

@@ -43,7 +43,9 @@ def compile_agents(
     data = {} if document.data is None else document.data
     if not isinstance(data, Mapping):
         return Agents(), [
-            document.problem((), f"must be a mapping; allowed keys {', '.join(KEYS)}")
+            document.problem(
+                (), f"must have rows such as key: value; allowed keys {', '.join(KEYS)}"
+            )
         ]
     problems = [
         document.problem((key,), f"unknown key; allowed {', '.join(KEYS)}")

@@ -57,14 +57,14 @@ class _FieldsReader:
         if data is None:
             return {}
         if not isinstance(data, Mapping):
-            self.wrong((), f"must be a mapping; allowed keys {allowed}")
+            self.wrong((), f"must have rows such as key: value; allowed keys {allowed}")
             return {}
         found: dict[str, dict[str, Field]] = {}
         for entity, rows in data.items():
             if entity not in BUILT_IN:
                 self.wrong((entity,), f"unknown key; allowed {allowed}")
             elif not isinstance(rows, Mapping | None):
-                self.wrong((entity,), "must be a mapping of fields by name")
+                self.wrong((entity,), "must have a row for each field, such as team: {kind: text}")
             else:
                 found[entity] = self.of_entity(entity, rows or {})
         return found
@@ -81,7 +81,10 @@ class _FieldsReader:
             elif isinstance(row, Mapping):
                 fields[name] = self.field((entity, name), name, row)
             else:
-                self.wrong((entity, name), f"must be a mapping; allowed keys {', '.join(KEYS)}")
+                self.wrong(
+                    (entity, name),
+                    f"must have rows such as key: value; allowed keys {', '.join(KEYS)}",
+                )
         return fields
 
     def field(self, at: Where, name: str, row: Mapping[Any, Any]) -> Field:

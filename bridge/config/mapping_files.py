@@ -23,7 +23,9 @@ def check_shape(document: Document, connectors: Classes) -> tuple[str, list[Prob
     """Check the outer shape of a mapping file; return its system (empty: unusable)."""
     allowed = ", ".join(("system", *ENTITIES))
     if not isinstance(document.data, Mapping):
-        return "", [document.problem((), f"must be a mapping; allowed keys {allowed}")]
+        return "", [
+            document.problem((), f"must have rows such as key: value; allowed keys {allowed}")
+        ]
     problems = [
         document.problem((key,), f"unknown key; allowed {allowed}")
         for key in document.data

@@ -230,7 +230,7 @@ class Credentials(ParsedField):
     ) -> Any:
         del attr, data
         if not isinstance(value, Mapping) or not value:
-            raise ValidationError("must be a mapping of names to secrets")
+            raise ValidationError("must have rows such as api_key: ${NAME}")
         wrong = {
             name: ["must be a text; use ${NAME} or ${file:PATH}"]
             for name, each in value.items()

@@ -54,7 +54,7 @@ class Strict(Schema):
         self.error_messages = {
             **self.error_messages,
             "unknown": f"unknown key; allowed {keys}",
-            "type": f"must be a mapping; allowed keys {keys}",
+            "type": f"must have rows such as key: value; allowed keys {keys}",
         }
         for each in self.fields.values():
             each.error_messages = {**each.error_messages, **_WORDS}

@@ -351,7 +351,7 @@ class _ConnectionCompiler:
         under = self.row.get("options", {})
         if not isinstance(under, Mapping):
             allowed = ", ".join(sorted(known.OPTIONS)) or "none"
-            self.wrong(("options",), f"must be a mapping; allowed keys {allowed}")
+            self.wrong(("options",), f"must have rows such as key: value; allowed keys {allowed}")
             under = {}
         for key in beside.keys() - known.OPTIONS.keys():
             allowed = ", ".join(sorted([*known.OPTIONS, *own_keys]))

@@ -59,7 +59,7 @@ class PolicyReader:
             return {}
         allowed = ", ".join(("'*'", *self.known))
         if not isinstance(given, Mapping):
-            self.wrong((key,), f"must be a mapping; allowed keys {allowed}")
+            self.wrong((key,), f"must have rows such as key: value; allowed keys {allowed}")
             return {}
         for name in given:
             if name != OTHERS and name not in self.known:

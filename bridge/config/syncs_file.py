@@ -47,7 +47,7 @@ class KnownNames:
 def compile_syncs(document: Document, known: KnownNames) -> tuple[dict[str, Sync], list[Problem]]:
     """Compile all syncs of the file."""
     if not isinstance(document.data, Mapping) or not document.data:
-        return {}, [document.problem((), "must be a mapping of at least one sync by name")]
+        return {}, [document.problem((), "must have at least one sync, its rows below its name")]
     syncs: dict[str, Sync] = {}
     problems: list[Problem] = []
     for name, row in document.data.items():
@@ -223,7 +223,8 @@ class _SyncReader:
         system, capability = self.capability(name, entity)
         if capability is not None:
             for root in sorted(roots - capability.readable - {"@"}):
-                self.wrong(at, not_sent(system, root, capability))
+                what = not_sent(system, root, capability)
+                self.wrong(at, f"{what}; text to compare with stands in single quotes")
 
         def inside(record: Mapping[str, Any]) -> bool:
             try:

@@ -22,6 +22,8 @@ from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from bridge.config.yaml_words import in_plain_words
+from bridge.core.model.values import shown as shown_value
 from bridge.errors import ConfigError
 
 MAX_BYTES = 1 << 20
@@ -70,7 +72,8 @@ def dotted(path: Where) -> str:
     """Return a path the way people write it: `connections.helpdesk.rate_limit[1]`."""
     shown = ""
     for part in path:
-        text = f"[{part}]" if isinstance(part, int) and not isinstance(part, bool) else str(part)
+        is_item = isinstance(part, int) and not isinstance(part, bool)
+        text = f"[{part}]" if is_item else part if isinstance(part, str) else shown_value(part)
         shown += text if text.startswith("[") or not shown else f".{text}"
     return shown
 
@@ -110,10 +113,12 @@ def parse(text: str, shown: str) -> Document:
     try:
         loader = _NodeComposer(text)
         node = loader.get_single_node()
+    except _Refused as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise ConfigError([f"{shown}:{line}: {error.problem}"]) from error
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = " ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError([f"{shown}:{mark.line + 1 if mark else 1}: {what}"]) from error
+        line, what = in_plain_words(error)
+        raise ConfigError([f"{shown}:{line}: {what}"]) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError([f"{shown}:{line}: a character that YAML does not allow"]) from error
@@ -159,7 +164,10 @@ class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
             )
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Refused(problem=f"is nested deeper than {MAX_DEPTH} levels", problem_mark=mark)
+            raise _Refused(
+                problem=f"has more than {MAX_DEPTH} lists and tables in one another",
+                problem_mark=mark,
+            )
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

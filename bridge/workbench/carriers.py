@@ -83,6 +83,11 @@ class Carrier:
         """Return whether the field is ever written there."""
         return self.on_create or self.on_update
 
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Return what is the same for members at which all values of the field fare alike."""
+        return (self.map.revision, self.map.write_key, self.writable, self.writes)
+
     def write(self, value: Canonical) -> Raw | NotCarried:
         """Return how the system would hold a value of ours; of a set, an element."""
         raw = value_to_write(self.map, value, self.writable)

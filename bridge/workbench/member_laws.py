@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, product
+from itertools import product
+from math import prod
 from typing import Any, Final
 
 from bridge.core.model.capabilities import EntityCapabilities, Support
@@ -13,7 +14,7 @@ from bridge.workbench.carriers import Carrier, raw_words, some
 from bridge.workbench.proof_findings import ProofFinding, ProofSubject, Severity
 
 MAX_RECORDS: Final = 1_000
-"""Records on which a member's `only` is tried."""
+"""On more records a member's `only` is not tried."""
 
 
 def check_carrier(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding]:
@@ -88,15 +89,11 @@ def check_required(
     subject: ProofSubject, sync: Sync, by_field: Mapping[str, Sequence[Carrier]]
 ) -> Iterator[ProofFinding]:
     """Yield what a member demands of a new record and does not get from the other members."""
-    for name, member in sync.members.items():
-        able = subject.capabilities.get(name, {}).get(sync.entity)
-        if able is None or Support.NO in (member.create, able.creates):
-            continue
-        for key in sorted(key for key, can in able.writable.items() if can.required):
-            for carriers in by_field.values():
-                here = [each for each in carriers if each.connection == name]
-                if here and here[0].map.write_key == key and here[0].map.on_create:
-                    yield from _provided(subject, sync, here[0], carriers)
+    for carriers in by_field.values():
+        for here in carriers:
+            needed = here.made_here and here.map.on_create and here.map.write_key is not None
+            if needed and here.writable.required:
+                yield from _provided(subject, sync, here, carriers)
 
 
 def _provided(
@@ -139,6 +136,8 @@ def check_only(subject: ProofSubject, sync: Sync) -> Iterator[ProofFinding]:
             continue
         if not member.only_names <= able.values.keys():
             continue
+        if prod(len(able.values[each]) for each in member.only_names) > MAX_RECORDS:
+            continue
         taken = [member.only(record) for record in _records(able, member)]
         if not any(taken):
             at = subject.places.in_syncs(sync.name, "members", name, "only")
@@ -153,6 +152,5 @@ def check_only(subject: ProofSubject, sync: Sync) -> Iterator[ProofFinding]:
 
 def _records(able: EntityCapabilities, member: Member) -> Iterator[Mapping[str, Any]]:
     names = sorted(member.only_names)
-    every = product(*(able.values[name] for name in names))
-    for values in islice(every, MAX_RECORDS):
+    for values in product(*(able.values[name] for name in names)):
         yield dict(zip(names, values, strict=True))

@@ -89,7 +89,7 @@ def _prove_field(
         found += value_laws.check_seen(subject, carrier)
         found += value_laws.check_rows(subject, carrier)
     known = value_laws.known_values(of_field)
-    reaches = {each.connection: value_laws.reach(each, known) for each in of_field}
+    reaches = value_laws.reaches_of(of_field, known)
     if known.sources:
         found += value_laws.check_values(subject, of_field, known, reaches)
     found += value_laws.check_passed(subject, of_field)

@@ -67,8 +67,8 @@ def _made_twice(
     ]
     if len(begins) > 1 and makes:
         what = (
-            f"nothing says which {sync.entity}s are the same: what {' and '.join(begins)} both "
-            f"have already would be made once more at {some(makes)}"
+            f"nothing says which {sync.entity}s are the same: what {some(begins)} each have "
+            f"already would be made once more at {some(makes)}"
         )
         at = subject.places.in_syncs(sync.name)
         keys = [

@@ -63,20 +63,37 @@ class Reach:
 def known_values(carriers: Sequence[Carrier]) -> KnownValues:
     """Return what the members can bring of a field; nothing where that is not known."""
     found = KnownValues()
+    read: dict[tuple[object, ...], dict[tuple[type, Canonical], Raw]] = {}
     for carrier in carriers:
-        of_member = found.raw_of.setdefault(carrier.connection, {})
-        for raw in carrier.known_values():
-            value = carrier.map.read(raw)
-            if isinstance(value, Unreadable | list | dict | tuple):
-                continue
-            key = (type(value), value)
-            of_member.setdefault(key, raw)
-            if len(found.sources) < MAX_VALUES:
-                found.sources.setdefault(key, (carrier.connection, raw))
+        if carrier.alike not in read:
+            read[carrier.alike] = of_member = _read_values(carrier)
+            for key, raw in of_member.items():
+                if len(found.sources) < MAX_VALUES:
+                    found.sources.setdefault(key, (carrier.connection, raw))
+        found.raw_of[carrier.connection] = read[carrier.alike]
     return found
 
 
-def reach(carrier: Carrier, known: KnownValues) -> Reach:
+def _read_values(carrier: Carrier) -> dict[tuple[type, Canonical], Raw]:
+    """Return the values that a member can bring, each with the first that it shows for it."""
+    found: dict[tuple[type, Canonical], Raw] = {}
+    for raw in carrier.known_values():
+        value = carrier.map.read(raw)
+        if not isinstance(value, Unreadable | list | dict | tuple):
+            found.setdefault((type(value), value), raw)
+    return found
+
+
+def reaches_of(carriers: Sequence[Carrier], known: KnownValues) -> dict[str, Reach]:
+    """Return by member what becomes of all known values there."""
+    alike: dict[tuple[object, ...], Reach] = {}
+    for carrier in carriers:
+        if carrier.alike not in alike:
+            alike[carrier.alike] = _reach(carrier, known)
+    return {carrier.connection: alike[carrier.alike] for carrier in carriers}
+
+
+def _reach(carrier: Carrier, known: KnownValues) -> Reach:
     """Return what becomes of all known values at one member."""
     found = Reach()
     if not carrier.writes:
@@ -101,12 +118,16 @@ def check_values(
 ) -> Iterator[ProofFinding]:
     """Yield what is to be said of a field with known values, over all members of a sync."""
     lost: dict[str, list[Passage]] = {}
+    first: dict[tuple[object, ...], Carrier] = {}
     for carrier in carriers:
-        of_member = known.raw_of[carrier.connection]
+        one = first.setdefault(carrier.alike, carrier)
+        if one is not carrier:  # what is to be said of it was said
+            lost[carrier.connection] = lost[one.connection]
+            continue
         found = reaches[carrier.connection]
         harmless = lost[carrier.connection] = list[Passage]()
         for passage in found.changed:
-            judged = _judge(subject, carrier, passage, of_member)
+            judged = _judge(subject, carrier, passage, known.raw_of[carrier.connection])
             if judged is None:
                 harmless.append(passage)
             else:

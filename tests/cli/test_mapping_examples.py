@@ -87,7 +87,7 @@ def test_each_part_of_an_example_is_compared(run, home):
     [
         ("  examples:\n", "  examples: many\n  others:\n", "ticket.others: unknown key"),
         ("    - given: {id: tkt_2,", "    - gven: {id: tkt_2,", "ticket.examples[1].gven: unknown"),
-        ("{usr_1: mary@example.com}", "[usr_1]", "agents: must be a mapping"),
+        ("{usr_1: mary@example.com}", "[usr_1]", "agents: must have rows such as key: value"),
         ("path: status", "path: [", "mappings/switch.yaml:"),
     ],
 )

@@ -121,3 +121,55 @@ def test_what_cannot_be_accepted_leaves_the_file_alone(home, value, ours, code, 
     before = file.read_bytes()
     assert said in home("values", "accept", "helpdesk", "status", value, ours, code=code)
     assert file.read_bytes() == before
+
+
+def test_the_proof_is_shown_with_what_travels_where(home):
+    shown = home("mappings", "check")
+    assert "0 refused, 0 warnings, " in shown
+    assert "for example: 'on_hold' at product → on_hold → 'pending' at helpdesk → pending" in shown
+    (line,) = [each for each in shown.splitlines() if each.startswith("status ")]
+    assert line.count("both ways (lossy)") == 3
+    assert "lossy: some of our values cannot be told apart there" in shown
+    only = home("mappings", "check", "--matrix")
+    assert line in only.splitlines()
+    assert "refused" not in only
+
+
+def broken(home):
+    file = home.path / "mappings" / "zaia.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("closed: completed}", "closed: ongoing}"))
+    assert file.read_text() != text
+
+
+def test_what_is_refused_keeps_everything_from_starting_and_says_the_row_that_mends_it(home):
+    broken(home)
+    shown = home("mappings", "check", code=1)
+    assert "try: closed: completed" in shown
+    said = "what is over would be open again at desk: it says 'ongoing' there"
+    assert said in shown
+    assert said in home("check", code=1)
+    assert said in home("status", code=1)
+
+
+def test_findings_are_data_for_programs(home):
+    broken(home)
+    told = json.loads(home("mappings", "check", "--json", code=1))
+    assert told["ok"] is False
+    (finding,) = [each for each in told["findings"] if each["severity"] == "refused"]
+    assert finding["law"] == "round-trip"
+    assert finding["at"].startswith("mappings/zaia.yaml:")
+    assert finding["path"] == "ticket.fields.status.write.closed"
+    assert finding["connections"] == ["desk", "helpdesk"]
+    assert finding["example"] == "'closed' at helpdesk → closed → 'ongoing' at desk → open"
+    assert finding["proposed"] == "closed: completed"
+    assert {row["sync"] for row in told["matrix"]} >= {"support-tickets", "customers"}
+
+
+def test_a_value_that_waits_in_the_ledger_is_part_of_the_proof(home):
+    unread(home)
+    told = json.loads(home("mappings", "check", "--json"))
+    assert told["ledger_seen"] is True
+    (finding,) = [each for each in told["findings"] if each["law"] == "seen"]
+    assert finding["what"].startswith("helpdesk shows 'archived' on 1 ticket")
+    assert finding["severity"] == "warning"

@@ -185,8 +185,8 @@ def test_other_options_are_another_revision():
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ({"read": "tags", "as": {"tags": {}}}, "allowed a mapping of prefix, min_salience"),
-        ({"read": "tags", "as": {"tags": "scope:"}}, "allowed a mapping of prefix, min_salience"),
+        ({"read": "tags", "as": {"tags": {}}}, "allowed rows of prefix, min_salience"),
+        ({"read": "tags", "as": {"tags": "scope:"}}, "allowed rows of prefix, min_salience"),
         (
             {"read": "tags", "as": {"tags": {"prefx": "a"}}},
             "tags.prefx unknown key; allowed prefix, min_salience",

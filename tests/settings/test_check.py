@@ -56,7 +56,7 @@ def test_examples_that_hold(tmp_path):
                                                             "expected status to "
          "have no reading, the mapping reads 'open'")),
         ("given", "gven", "10: ticket.examples[0].given: is missing"),
-        ("{u9: sam@x.io}", "7", "11: ticket.examples[0].agents: must be a mapping"),
+        ("{u9: sam@x.io}", "7", "11: ticket.examples[0].agents: must have rows such as key: value"),
     ],
 )  # fmt: skip
 def test_examples_that_do_not_hold(tmp_path, old, new, expected):

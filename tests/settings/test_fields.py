@@ -80,9 +80,12 @@ LINE = "allowed one line of text, at most 80 characters"
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[team]", "must be a mapping; allowed keys ticket, customer, message, session"),
+        (
+            "[team]",
+            "must have rows such as key: value; allowed keys ticket, customer, message, session",
+        ),
         ("tickets: {}", "tickets: unknown key; allowed ticket, customer, message, session"),
-        ("ticket: [team]", "ticket: must be a mapping of fields by name"),
+        ("ticket: [team]", "ticket: must have a row for each field, such as team: {kind: text}"),
         ("ticket: {1: {kind: text}}", f"ticket[1]: {NO_NAME}"),
     ],
 )
@@ -93,7 +96,7 @@ def test_what_no_file_of_fields_is(tmp_path, text, expected):
 @pytest.mark.parametrize(
     ("declared", "expected"),
     [
-        ("a: choice", f"a: must be a mapping; allowed keys {KEY_LIST}"),
+        ("a: choice", f"a: must have rows such as key: value; allowed keys {KEY_LIST}"),
         ("Team: {kind: text}", f"Team: {NO_NAME}"),
         ("a-b: {kind: text}", f"a-b: {NO_NAME}"),
         ("status: {kind: text}", "status: is a built-in field of a ticket; allowed any other name"),

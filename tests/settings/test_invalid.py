@@ -29,7 +29,8 @@ CONNECTION_KEYS = (
     ("file", "old", "new", "expected"),
     [
         # config/bridge.yaml
-        ("bridge", BRIDGE, "", [("config/bridge.yaml:1: must be a mapping; allowed keys "
+        ("bridge", BRIDGE, "", [("config/bridge.yaml:1: must have rows such as key: "
+                                 "value; allowed keys "
                                  "body_limit, connections, "
                                 "database, http_timeout, keep_history, mappings, "
                                 "marker_keys, redis")]),
@@ -142,10 +143,11 @@ CONNECTION_KEYS = (
         ("bridge", "${KEY}", "${file:empty}", [
             "config/bridge.yaml:5: connections.one.credentials.api_key: the file empty is empty"]),
         ("bridge", "{api_key: abc}", "abc", [
-            ("config/bridge.yaml:11: connections.two.credentials: must be a mapping of names to "
-             "secrets")]),
+            ("config/bridge.yaml:11: connections.two.credentials: must have rows such as "
+             "api_key: ${NAME}")]),
         ("bridge", "team: blue", "team: blue\n    options: 3", [
-            ("config/bridge.yaml:8: connections.one.options: must be a mapping; allowed keys "
+            ("config/bridge.yaml:8: connections.one.options: must have rows such as "
+             "key: value; allowed keys "
              "colour, team")]),
         ("bridge", "{api_key: abc}", "{api_key: abc}\n    webhook: {secrets: [x]}", [
             ("config/bridge.yaml:12: connections.two.webhook.scheme: is missing; allowed "
@@ -162,7 +164,8 @@ CONNECTION_KEYS = (
              "_, beginning with a "
             "letter")]),
         ("syncs", "two: {}", "two: {}\n  fields: [subject]", [
-            f"mappings/syncs.yaml:6: both.fields: must be a mapping; allowed keys '*', {FIELDS}"]),
+            (f"mappings/syncs.yaml:6: both.fields: must have rows such as "
+             f"key: value; allowed keys '*', {FIELDS}")]),
         ("syncs", "two: {}", "two: {}\n  fields: {subject: {onwer: one}}", [
             ("mappings/syncs.yaml:6: both.fields.subject.onwer: unknown key; allowed owner, "
              "policy, revert, to")]),
@@ -170,7 +173,8 @@ CONNECTION_KEYS = (
             ("mappings/desk.yaml:2: ticket.id: is missing; allowed the plain path of the record's "
              "id")]),
         ("desk", DESK, "system: desk\nticket: 3\n", [
-            ("mappings/desk.yaml:2: ticket: must be a mapping; allowed keys id, version, fields, "
+            ("mappings/desk.yaml:2: ticket: must have rows such as "
+             "key: value; allowed keys id, version, fields, "
              "examples")]),
         ("desk", "path: state", "path: state\n      as: {text: 3}", [
             ("mappings/desk.yaml:9: ticket.fields.status.as: text does not work on status; "
@@ -180,7 +184,8 @@ CONNECTION_KEYS = (
             "mappings/mine.yaml:1: cannot be read: No such file or directory"]),
         # mappings
         ("desk", DESK, "[]", [
-            ("mappings/desk.yaml:1: must be a mapping; allowed keys system, ticket, customer, "
+            ("mappings/desk.yaml:1: must have rows such as "
+             "key: value; allowed keys system, ticket, customer, "
              "message, session")]),
         ("desk", "system: desk", "system: dsk", [("mappings/desk.yaml:1: system: is 'dsk'; "
                                                   "allowed desk, listing")]),
@@ -254,8 +259,8 @@ CONNECTION_KEYS = (
              "allowed nothing (or `read` "
             "alone, for what is only read)")]),
         # mappings/syncs.yaml
-        ("syncs", SYNCS, "", [("mappings/syncs.yaml:1: must be a mapping of at least one sync by "
-                               "name")]),
+        ("syncs", SYNCS, "", [("mappings/syncs.yaml:1: must have at least one sync, its rows "
+                               "below its name")]),
         ("syncs", "entity: ticket", "entity: sessions", [
             ("mappings/syncs.yaml:2: both.entity: is 'sessions'; allowed ticket, customer, "
              "message, session")]),
@@ -273,7 +278,7 @@ CONNECTION_KEYS = (
              "when-supported")]),
         ("syncs", "two: {}", "two: {only: \"stat != 'done' && contains(keys(@), 'id')\"}", [
             ("mappings/syncs.yaml:5: both.members.two.only: listing sends no 'stat'; allowed id, "
-              "state, title")]),
+             "state, title; text to compare with stands in single quotes")]),
         ("syncs", "two: {}", "two: {only: 'a =='}", [
             ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Incomplete "
              "expression")]),
@@ -345,7 +350,8 @@ CONNECTION_KEYS = (
              "connection's "
             "tickets")]),
         # mappings/agents.yaml
-        ("agents", AGENTS, "[]", [("mappings/agents.yaml:1: must be a mapping; allowed keys "
+        ("agents", AGENTS, "[]", [("mappings/agents.yaml:1: must have rows such as "
+         "key: value; allowed keys "
                                    "agents, unmapped")]),
         ("agents", "agents:", "people: []\nagents:", [
             "mappings/agents.yaml:1: people: unknown key; allowed agents, unmapped"]),

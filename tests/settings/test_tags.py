@@ -66,8 +66,8 @@ def test_other_connections_keep_theirs_and_the_revision_is_new(tmp_path):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ("{}", [f"{AT}: is {{}}; allowed a mapping of {OPTIONS}"]),
-        ("scope", [f"{AT}: is 'scope'; allowed a mapping of {OPTIONS}"]),
+        ("{}", [f"{AT}: is {{}}; allowed rows of {OPTIONS}"]),
+        ("scope", [f"{AT}: is 'scope'; allowed rows of {OPTIONS}"]),
         (
             "{prefix: A}",
             [f"{AT}.prefix: is 'A'; allowed text in lower case, without # or space in front"],

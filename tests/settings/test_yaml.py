@@ -43,7 +43,7 @@ def test_core_types(text, value):
     [
         ("a: 1\nb: 2\na: 3", "f:3: a: this key stands in line 1 already"),
         ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: this key stands in line 2 already"),
-        ("1: a\ntrue: b", "f:2: True: this key stands in line 1 already"),
+        ("1: a\ntrue: b", "f:2: true: this key stands in line 1 already"),
         ("a: &x 1\nb: 2", "f:1: anchors and aliases are not allowed: write the value out"),
         ("a: 1\nb: *x", "f:2: anchors and aliases are not allowed: write the value out"),
         ("a: !!python/object:os.system x",
@@ -56,11 +56,22 @@ def test_core_types(text, value):
         ("a: 123456789012345678901234567890", ("f:1: a: is too large a number; put it in quotes "
                                                "if it is a name")),
         ("[a, b]: c", "f:1: a key must be a single value"),
-        ("a: [1,\n", ("f:2: while parsing a flow node expected the node content, but found "
-                      "'<stream end>'")),
-        ("a: b: c", "f:1: mapping values are not allowed here"),
-        ("a: 1\n---\nb: 2", ("f:2: expected a single document in the stream but found another "
-                             "document")),
+        ("a: [1,\n", "f:2: a value is missing before this, or a [ or { is not closed"),
+        ("a: b: c", ("f:1: a colon too many, or no space behind one, here or above: text with a "
+                     "colon needs quotes")),
+        ("a: 1\n---\nb: 2", "f:2: --- begins a second document; take that line out"),
+        ("a: 'b\nc: d\n", "f:1: the quote that begins in this line is not closed"),
+        ("a: [1, 2\nb: 3",
+         "f:1: the [ of this line is not closed, or a comma is missing after it: [a, b]"),
+        ("a: {b: 1}}", "f:1: a } or ] too many: none is open here"),
+        ("a: - b", "f:1: a row that begins with - needs a line of its own"),
+        ('a: "\\q"', 'f:1: a \\ within " " means something else: use single quotes'),
+        ("a:\n  b: 1\n c: 2",
+         ("f:3: the indent fits none of the lines above: rows that belong together begin in one "
+          "column")),
+        ("a: |x\n  b",
+         ("f:1: is not written as these files are: while scanning a block scalar expected "
+          "chomping or indentation indicators, but found 'x'")),
         ("a: '\x07'", "f:1: a character that YAML does not allow"),
     ],
 )  # fmt: skip
@@ -77,7 +88,7 @@ def test_all_builder_problems_come_at_once():
 
 
 def test_deep_nesting_is_refused_not_followed():
-    with pytest.raises(ConfigError, match=f"deeper than {MAX_DEPTH} levels"):
+    with pytest.raises(ConfigError, match=f"more than {MAX_DEPTH} lists and tables"):
         parse("a: " + "[" * 5000 + "]" * 5000, "f")
 
 

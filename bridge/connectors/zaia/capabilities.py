@@ -157,7 +157,7 @@ def _user_problems(user: Any) -> list[str]:
 
 def _tag_problems(tags: Any) -> list[str]:
     if not isinstance(tags, Mapping) or not all(_is_word(name) for name in tags):
-        return ["tags: must be a mapping of tag names to their UUIDs"]
+        return ["tags: must have rows of the name of a tag and its UUID"]
     return [
         f"tags.{name}: is no UUID; allowed the tag's id"
         for name, tag_id in tags.items()

@@ -95,7 +95,9 @@ def compile_entity(
     field. Raises MappingError with every problem.
     """
     if not isinstance(declared, Mapping):
-        raise MappingError([((), f"must be a mapping; allowed keys {', '.join(ENTITY_KEYS)}")])
+        raise MappingError(
+            [((), f"must have rows such as key: value; allowed keys {', '.join(ENTITY_KEYS)}")]
+        )
     problems: list[Problem] = [
         ((key,), f"unknown key; allowed {', '.join(ENTITY_KEYS)}")
         for key in declared

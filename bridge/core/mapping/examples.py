@@ -46,7 +46,7 @@ def differences(
     parts = {key: example.get(key, {}) for key in PARTS}
     for key, part in parts.items():
         if not isinstance(part, Mapping):
-            yield ExampleDifference((key,), "must be a mapping")
+            yield ExampleDifference((key,), "must have rows such as key: value")
             return
     try:
         mapped = mapped_with(entity, declared, parts["agents"], known, doors)

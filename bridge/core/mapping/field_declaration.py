@@ -143,13 +143,14 @@ class FieldDeclaration:
             self.wrong((key,), "is an empty list; allowed one path or more")
         paths: list[Path] = []
         for number, source in enumerate(sources):
+            if key == "path" and not (isinstance(source, str) and PLAIN.fullmatch(source)):
+                what = f"is {shown(source)}; allowed a plain path (use read for an expression)"
+                self.wrong(("path",), what)
+                continue
             try:
                 paths.append(compile_path(source, self.doors))
             except BadPath as error:
                 self.wrong((key, number) if several else (key,), str(error))
-        if key == "path" and paths and not paths[0].plain:
-            what = f"is {shown(row[key])}; allowed a plain path (use read for an expression)"
-            self.wrong(("path",), what)
         return paths
 
     def write_key(self) -> str | None:

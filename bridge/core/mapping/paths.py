@@ -94,7 +94,8 @@ def compile_expression(source: str) -> Expression:
             if node["type"] == "function_expression"
         }
     except (JMESPathError, RecursionError, ValueError) as error:
-        raise BadPath(f"is no JMESPath expression: {_first_line(error)}") from error
+        hint = "; to compare, write ==" if "token '='" in str(error) else ""
+        raise BadPath(f"is no JMESPath expression: {_first_line(error)}{hint}") from error
     unknown = sorted(called - _KNOWN)
     if unknown:
         allowed = ", ".join(sorted(_KNOWN))

@@ -30,7 +30,7 @@ TagProblem = tuple[tuple[str, ...], str]
 def tag_problems(given: Any) -> list[TagProblem]:
     """Return what is wrong with the options of tags, each with its key; empty: they can be used."""
     if not isinstance(given, Mapping) or not given:
-        return [((), f"is {shown(given)}; allowed a mapping of {', '.join(OPTIONS)}")]
+        return [((), f"is {shown(given)}; allowed rows of {', '.join(OPTIONS)}")]
     problems: list[TagProblem] = [
         ((str(key),), f"unknown key; allowed {', '.join(OPTIONS)}")
         for key in given

@@ -1,0 +1,46 @@
+"""Files as a support lead breaks them: each says in plain words what is wrong, and where."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bridge.config.yaml_reader import parse
+from tests.settings import test_invalid
+from tests.workbench.shipped import proof_of_edits
+
+FILE = Path(__file__).with_name("broken_files.yaml")
+BROKEN = parse(FILE.read_text(), FILE.name).data
+MADE_UP = next(
+    mark.args[1]
+    for mark in test_invalid.test_invalid_homes.pytestmark
+    if mark.name == "parametrize"
+)
+"""The same of a home with systems that are made up."""
+LEAST = 80
+PROGRAMMERS = re.compile(
+    r"\b(class|levels?|schema|None|True|False|NoneType|dict|str|int|scalar|tokens?|stream|node)\b"
+    r"|mapping values|flow |<block"
+)
+
+
+@pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["said"][0][-60:])
+def test_a_broken_file_says_what_to_do(tmp_path, row):
+    proof = proof_of_edits(tmp_path, (row["file"], row["old"], row["new"])).proof
+    said = [finding.line for finding in proof.refused]
+    assert [re.sub(r"(?<=\.yaml):\d+: ", ": ", line, count=1) for line in said] == row["said"]
+
+
+def test_there_are_enough_of_them():
+    assert len({str(row["said"]) for row in BROKEN}) == len(BROKEN)
+    assert len(BROKEN) >= LEAST or len(BROKEN) + len(MADE_UP) >= 2 * LEAST
+
+
+def test_each_says_it_in_words_that_are_no_programmers():
+    said = [line for row in BROKEN for line in row["said"]]
+    said += [line for *_edit, lines in MADE_UP for line in lines]
+    of_jmespath = "is no JMESPath expression: "  # its own words stand behind that
+    plain = [line.partition(of_jmespath)[0] for line in said]
+    assert [line for line in plain if PROGRAMMERS.search(line)] == []

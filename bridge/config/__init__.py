@@ -19,15 +19,16 @@ from bridge.config.file_places import AGENTS, SYNCS, FilePlaces
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.mapping_texts import LEDGER, MappingTexts, Published, whose
 from bridge.config.settings import (
+    SETTINGS,
     Classes,
     CompiledSettings,
     SandboxAccount,
     Settings,
     compile_settings,
     compile_stores,
+    credentials_at,
     unknown_problems,
 )
-from bridge.config.substitution import references
 from bridge.config.syncs_file import KnownNames, compile_syncs
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
@@ -37,6 +38,7 @@ from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.entities import BUILT_IN, FieldTable, with_own
 from bridge.core.model.syncs import Connection, Member, Sync
+from bridge.core.model.values import shown
 from bridge.errors import ConfigError
 
 __all__ = [
@@ -52,7 +54,6 @@ __all__ = [
     "usual_stores",
 ]
 
-SETTINGS = "config/bridge.yaml"
 FIELDS = "mappings/fields.yaml"
 _STORES = {"database": "${BRIDGE_DATABASE_URL:-sqlite}"}
 """As the shipped file has it."""
@@ -60,15 +61,6 @@ NO_HOME = "{file} is not there; make a home with `bridge init DIR`, or name your
 NOT_SYSTEMS = ("syncs", "agents", "fields")
 InLedger = Callable[[Settings], Published | None]
 """Returns the mappings that are published in the ledger; None: none ever were."""
-
-
-def credentials_at(home: Path, connection: str) -> str:
-    """Return where the credentials of a connection are defined; never the credentials."""
-    document = yaml_reader.load(home / SETTINGS, SETTINGS)
-    row = document.data["connections"][connection]
-    file, line, _ = document.problem(("connections", connection, "credentials"), "")
-    variables = references(row.get("credentials"))
-    return f"{', '.join(variables)} ({file}:{line})" if variables else f"{file}:{line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +279,8 @@ class HomeLoader:
         document = self.read(SETTINGS)
         if document is None:
             return CompiledSettings(Settings("", "embedded"), {}, None, [], [])
-        compiled = compile_settings(
-            document, self.home, self.environ, self.sandbox, self.connectors
-        )
+        home, environ = self.home, self.environ
+        compiled = compile_settings(document, home, environ, self.sandbox, self.connectors)
         self.problems += compiled.problems
         return compiled
 
@@ -320,12 +311,14 @@ class HomeLoader:
         mappings: dict[str, dict[str, CompiledEntity]] = {}
         for name, connection in settings.connections.items():
             stem = self.mapping_of[name] = connection.mapping
-            document, system = self.mapping(stem)
-            if document is None or not system:
-                continue
-            if system != connection.system:
-                what = f"mapping {stem!r} is for {system}, the connection is {connection.system}"
-                self.problems.append((SETTINGS, 1, f"connections.{name}.mapping: {what}"))
+            why = self.why_no_file(stem)
+            document, system = (None, "") if why else self.mapping(stem)
+            if system not in ("", connection.system):
+                why = f"{stem}.yaml is for {system}, and this connection is {connection.system}"
+            if why:
+                at = ("connections", name, "mapping")
+                self.problems.append(settings.document.problem(at, why))
+            if why or document is None or not system:
                 continue
             of_connection = (agents.table(name), self.connectors, self.fields)
             compiled, problems = compile_mapping(
@@ -350,16 +343,22 @@ class HomeLoader:
         self.problems += problems
         self.broken |= {stem} if problems else set()
 
+    def why_no_file(self, stem: str) -> str:
+        """Return why a connection cannot have this mapping file; empty if there is one."""
+        if not _is_stem(stem):
+            return f"is {shown(stem)}; allowed the name of a file in mappings/, without .yaml"
+        if not self.texts.has(f"mappings/{stem}.yaml"):
+            where = "in the revision that is in force, there" if self.in_force else "there"
+            return f"{where} is no mappings/{stem}.yaml; make it, or name another file"
+        return ""
+
     def mapping(self, stem: str) -> tuple[Document | None, str]:
         """Read a mapping file once; return it with its system (empty: unusable)."""
         if stem in self.systems:
             return self.documents.get(stem), self.systems[stem]
-        document = self.read(f"mappings/{stem}.yaml") if _is_stem(stem) else None
+        document = self.read(f"mappings/{stem}.yaml")
         self.systems[stem] = ""
         if document is None:
-            if not _is_stem(stem):
-                what = f"mapping {stem!r} is not the name of a file in mappings/"
-                self.problems.append((SETTINGS, 1, what))
             return None, ""
         self.documents[stem] = document
         system, problems = check_shape(document, self.connectors)
@@ -430,11 +429,12 @@ class HomeLoader:
         warnings = {
             name: f"is in no sync of {SYNCS}" for name in settings.connections if name not in used
         }
-        lines = [(SETTINGS, 1, f"connections.{name}: {what}") for name, what in warnings.items()]
+        place = settings.document.problem
+        lines = [place(("connections", name), what) for name, what in warnings.items()]
         silent = "has neither a webhook nor a poll; changes show once a day"
         for name, connection in settings.connections.items():
             if connection.webhook is None and connection.poll is None:
-                lines.append((SETTINGS, 1, f"connections.{name}: {silent}"))
+                lines.append(place(("connections", name), silent))
         return lines
 
 

@@ -85,7 +85,7 @@ def _row(
         return [(("email",), f"is {shown(row.get('email'))}; allowed an e-mail address")]
     problems: list[tuple[tuple[str, ...], str]] = []
     if address in people:
-        problems.append((("email",), f"{address} has a row already"))
+        problems.append((("email",), f"{address} has a row already; put both into one"))
     names = {key: value for key, value in row.items() if key != "email"}
     for connection, name in names.items():
         if connections is not None and connection not in connections:
@@ -97,7 +97,7 @@ def _row(
             problems.append(((str(connection),), f"is {shown(name)}; allowed text or a number"))
         elif taken.setdefault((connection, name), address) != address:
             problems.append(
-                ((str(connection),), f"{shown(name)} is {taken[connection, name]} already")
+                ((str(connection),), f"{shown(name)} stands for {taken[connection, name]} already")
             )
     people.setdefault(address, {} if problems else names)
     return problems

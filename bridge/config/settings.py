@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from bridge.config import way_out
+from bridge.config import way_out, yaml_reader
 from bridge.config.literal_secrets import literal_secrets
 from bridge.config.mapping_texts import FILES
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.store_urls import url_problem, url_secrets
-from bridge.config.substitution import fill
+from bridge.config.substitution import fill, references
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.account_place import comparable
 from bridge.connectors.contract import Connector
@@ -26,6 +26,7 @@ from bridge.core.model.values import shown
 
 Classes = Mapping[str, type[Connector]]
 
+SETTINGS = "config/bridge.yaml"
 DEFAULT_POLL = timedelta(minutes=5)
 DEFAULT_FULL = time(3, 30)
 MIN_MARKER_KEY_CHARS = 16
@@ -140,6 +141,15 @@ def compile_stores(
     return _settings(loaded, document, home, problems), problems
 
 
+def credentials_at(home: Path, connection: str) -> str:
+    """Return where the credentials of a connection are defined; never the credentials."""
+    document = yaml_reader.load(home / SETTINGS, SETTINGS)
+    row = document.data["connections"][connection]
+    file, line, _ = document.problem(("connections", connection, "credentials"), "")
+    variables = references(row.get("credentials"))
+    return f"{', '.join(variables)} ({file}:{line})" if variables else f"{file}:{line}"
+
+
 def unknown_problems(
     settings: CompiledSettings, connection: Connection, mapped: Mapping[str, CompiledEntity]
 ) -> list[Problem]:
@@ -233,9 +243,11 @@ def _settings(
             wrong("database", what)
         database = f"postgresql+psycopg://{rest}"
     elif scheme != "sqlite" or not rest.startswith("/"):
-        wrong("database", "is no such address; allowed sqlite, sqlite:///…, postgresql://…")
+        wrong(
+            "database", "is no address of a database; allowed sqlite, sqlite:///…, postgresql://…"
+        )
     if redis != "embedded" and not redis.startswith(("redis://", "rediss://", "unix://")):
-        wrong("redis", "is no such address; allowed embedded, redis://, rediss://, unix://")
+        wrong("redis", "is no address of a Redis; allowed embedded, redis://, rediss://, unix://")
     elif redis != "embedded" and (what := url_problem(redis)):
         wrong("redis", what)
     return Settings(

@@ -162,11 +162,11 @@ class _SyncReader:
             self.wrong(at, f"is no connection of config/bridge.yaml; allowed {allowed}")
         elif self.known.taken.setdefault((name, entity), self.name) != self.name:
             other = self.known.taken[name, entity]
-            what = f"is in {other} already; allowed one sync for a connection's {entity}s"
+            what = f"is in the sync {other} already; allowed one sync for a connection's {entity}s"
             self.wrong(at, what)
         elif name in self.known.mapped and entity not in self.known.mapped[name]:
-            what = f"has no {entity} in its mapping; add it to mappings/, or leave the member out"
-            self.wrong(at, what)
+            file = f"mappings/{self.known.connections[name].mapping}.yaml"
+            self.wrong(at, f"{file} has no {entity}; add it there, or leave the member out")
         only, only_names = None, frozenset[str]()
         if "only_" in row:
             only, only_names = self.only(name, row["only_"], entity)

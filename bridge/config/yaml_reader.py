@@ -102,7 +102,7 @@ def read_text(path: Path, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(
-            [f"{shown}:{line}: is not UTF-8: byte {raw[error.start]:#04x}"]
+            [f"{shown}:{line}: is not saved as UTF-8; save the file anew with that encoding"]
         ) from error
 
 
@@ -121,7 +121,8 @@ def parse(text: str, shown: str) -> Document:
         raise ConfigError([f"{shown}:{line}: {what}"]) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError([f"{shown}:{line}: a character that YAML does not allow"]) from error
+        what = "a character that must not stand in these files; take it out"
+        raise ConfigError([f"{shown}:{line}: {what}"]) from error
     builder = _Builder(document)
     document.data = builder.value(node, ()) if node is not None else None
     if builder.problems:
@@ -154,12 +155,12 @@ class _NodeComposer(Reader, Scanner, Parser, Composer, BaseResolver):
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise _Refused(
-                problem="anchors and aliases are not allowed: write the value out",
+                problem="& and * are not used here: write the value out, or put text in quotes",
                 problem_mark=mark,
             )
         if getattr(event, "tag", None) is not None:
             raise _Refused(
-                problem=f"the tag {event.tag} is not allowed: write the plain value",
+                problem=f"{event.tag} is not used here: write the value alone, or quote text",
                 problem_mark=mark,
             )
         self.depth += 1
@@ -193,12 +194,12 @@ class _Builder:
         for left, right in node.value:
             line = left.start_mark.line + 1
             if not isinstance(left, ScalarNode):
-                self.wrong(line, path, "a key must be a single value")
+                self.wrong(line, path, "the name of a row must be a single value")
                 continue
             key = self.scalar(left, path)
             if key in made:
                 first = self.document.lines[*path, key]
-                self.wrong(line, (*path, key), f"this key stands in line {first} already")
+                self.wrong(line, (*path, key), f"stands in line {first} already; take one out")
                 continue
             self.document.lines[*path, key] = line
             made[key] = self.value(right, (*path, key))
@@ -213,7 +214,7 @@ class _Builder:
         if text in _BOOL:
             return _BOOL[text]
         if _SPECIAL.fullmatch(text):
-            self.wrong(line, path, f"{text} is a number that JSON does not have")
+            self.wrong(line, path, f"{text} is no number here; put text in quotes")
         elif _INT.fullmatch(text) and len(text) < 20:
             return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
         elif _FLOAT.fullmatch(text):

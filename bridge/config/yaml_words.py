@@ -11,20 +11,20 @@ from yaml.error import Mark
 QUOTE_IT: Final = "put it in quotes"
 _UNCLOSED: Final = {
     "while parsing a flow mapping": (
-        "the { of this line is not closed, or a comma is missing after it: {a: 1, b: 2}"
+        "the { of this line is not closed, or a comma or a quote is missing: {a: 1, b: 'two'}"
     ),
     "while parsing a flow sequence": (
-        "the [ of this line is not closed, or a comma is missing after it: [a, b]"
+        "the [ of this line is not closed, or a comma or a quote is missing: [a, 'b']"
     ),
     "while scanning a quoted scalar": "the quote that begins in this line is not closed",
-    "while scanning a simple key": "a colon is missing behind the name in this line",
+    "while scanning a simple key": "a colon is missing after the name in this line",
     "while scanning a double-quoted scalar": (
         'a \\ within " " means something else: use single quotes'
     ),
 }
 """What was being read when it went wrong -> the words, about the line in which that began."""
 _HERE: Final = (
-    (r"'\\t' that cannot start any token", "a tab; indent with spaces"),
+    (r"'\\t' that cannot start any token", "a tab stands here; indent with spaces"),
     (
         r"character '(.)' that cannot start any token",
         "a value cannot begin with \\1; " + QUOTE_IT,
@@ -32,7 +32,7 @@ _HERE: Final = (
     (r"while scanning an (?:alias|anchor)", f"a name cannot begin with * or &; {QUOTE_IT}"),
     (
         "mapping values are not allowed here",
-        "a colon too many, or no space behind one, here or above: text with a colon needs quotes",
+        "a colon too many, or no space after one, here or above: text with a colon needs quotes",
     ),
     (
         "expected <block end>, but found '-'|but found '<block sequence start>'",

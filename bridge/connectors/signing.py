@@ -138,7 +138,7 @@ def webhook_problems(webhook: Webhook) -> list[str]:
             key = _standard_key(secret)
             if key is None:
                 problems.append(
-                    f"secret {number} is not base64 (with or without the prefix whsec_)"
+                    f"secret {number} is not as this scheme has them (whsec_…): copy it anew"
                 )
             elif len(key) < MIN_KEY_BYTES:
                 problems.append(

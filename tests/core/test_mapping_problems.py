@@ -15,7 +15,11 @@ TEXTS = f"text, folded, html, markdown, prefix, suffix, quiet-mentions, {SHAPES}
 @pytest.mark.parametrize(
     ("name", "declared", "problems"),
     [
-        ("subject", 3, [("", f"must be a path or a mapping; allowed keys {KEYS}")]),
+        (
+            "subject",
+            3,
+            [("", f"must be a path, or have rows such as key: value; allowed keys {KEYS}")],
+        ),
         ("subject", {"pth": "a", "path": "a"}, [("pth", f"unknown key; allowed {KEYS}")]),
         (
             "subject",
@@ -33,7 +37,15 @@ TEXTS = f"text, folded, html, markdown, prefix, suffix, quiet-mentions, {SHAPES}
         (
             "subject",
             {"path": "a || b"},
-            [("path", "is 'a || b'; allowed a plain path (use read for an expression)")],
+            [
+                (
+                    "path",
+                    (
+                        "is 'a || b'; allowed a plain path such as status or custom_fields.team "
+                        "(use read for an expression)"
+                    ),
+                )
+            ],
         ),
         (
             "subject",
@@ -58,7 +70,15 @@ TEXTS = f"text, folded, html, markdown, prefix, suffix, quiet-mentions, {SHAPES}
         (
             "subject",
             {"read": "a", "write": "b[0]"},
-            [("write", "is 'b[0]'; allowed a plain path or a value table")],
+            [
+                (
+                    "write",
+                    (
+                        "is 'b[0]'; allowed a plain path such as status or custom_fields.team, "
+                        "or a value table"
+                    ),
+                )
+            ],
         ),
         (
             "status",
@@ -182,7 +202,7 @@ TEXTS = f"text, folded, html, markdown, prefix, suffix, quiet-mentions, {SHAPES}
         (
             "subject",
             {"path": "a", "max_length": 0},
-            [("max_length", "is 0; allowed a number of characters, on a text")],
+            [("max_length", "is 0; allowed a number of characters, without quotes, on a text")],
         ),
         (
             "subject",

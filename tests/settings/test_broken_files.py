@@ -21,9 +21,12 @@ MADE_UP = next(
 """The same of a home with systems that are made up."""
 LEAST = 80
 PROGRAMMERS = re.compile(
-    r"\b(class|levels?|schema|None|True|False|NoneType|dict|str|int|scalar|tokens?|stream|node)\b"
+    r"\b(class|levels?|schema|None|True|False|NoneType|dict|str|int|scalar|tokens?|stream|node"
+    r"|regex|pattern|errno|exception|traceback|null pointer|type)\b"
     r"|mapping values|flow |<block"
 )
+VENDORS_WORDS = re.compile(r"allowed .*")
+"""Words of a vendor's that a message lists may be anything, `type` and `level` among them."""
 
 
 @pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["said"][0][-60:])
@@ -34,13 +37,12 @@ def test_a_broken_file_says_what_to_do(tmp_path, row):
 
 
 def test_there_are_enough_of_them():
-    assert len({str(row["said"]) for row in BROKEN}) == len(BROKEN)
-    assert len(BROKEN) >= LEAST or len(BROKEN) + len(MADE_UP) >= 2 * LEAST
+    edits = {(row["file"], row["old"], row["new"]) for row in BROKEN}
+    assert len(edits) == len(BROKEN) >= LEAST
 
 
 def test_each_says_it_in_words_that_are_no_programmers():
     said = [line for row in BROKEN for line in row["said"]]
     said += [line for *_edit, lines in MADE_UP for line in lines]
-    of_jmespath = "is no JMESPath expression: "  # its own words stand behind that
-    plain = [line.partition(of_jmespath)[0] for line in said]
+    plain = [VENDORS_WORDS.sub("", line) for line in said]
     assert [line for line in plain if PROGRAMMERS.search(line)] == []

@@ -118,9 +118,8 @@ CONNECTION_KEYS = (
              "least one; use "
             "${NAME} or ${file:PATH}")]),
         ("bridge", "{secrets", "{scheme: standard-webhooks, secrets", [
-            ("config/bridge.yaml:6: connections.one.webhook.secrets: secret 1 is not base64 (with "
-             "or without the "
-            "prefix whsec_)")]),
+            ("config/bridge.yaml:6: connections.one.webhook.secrets: secret 1 is not as this "
+             "scheme has them (whsec_…): copy it anew")]),
         ("bridge", "  one:", "  One:", [
             ("config/bridge.yaml:2: connections.One: is no name; allowed lower-case letters, "
              "digits, - and _, "
@@ -130,16 +129,18 @@ CONNECTION_KEYS = (
             ("mappings/syncs.yaml:4: both.members.one: is no connection of config/bridge.yaml; "
              "allowed One, two")]),
         ("bridge", "connections:", "database: mysql://x\nconnections:", [
-            ("config/bridge.yaml:1: database: is no such address; allowed sqlite, sqlite:///…, "
+            ("config/bridge.yaml:1: database: is no address of a database; allowed sqlite, "
+             "sqlite:///…, "
              "postgresql://…")]),
         ("bridge", "connections:", "redis: localhost\nconnections:", [
-            ("config/bridge.yaml:1: redis: is no such address; allowed embedded, redis://, "
+            ("config/bridge.yaml:1: redis: is no address of a Redis; allowed embedded, redis://, "
              "rediss://, unix://")]),
         ("bridge", "system: desk", "system: desk\n    mapping: listing", [
-            ("config/bridge.yaml:1: connections.one.mapping: mapping 'listing' is for listing, "
-             "the connection is desk")]),
+            ("config/bridge.yaml:4: connections.one.mapping: listing.yaml is for listing, and "
+             "this connection is desk")]),
         ("bridge", "system: desk", "system: desk\n    mapping: ../x", [
-            "config/bridge.yaml:1: mapping '../x' is not the name of a file in mappings/"]),
+            ("config/bridge.yaml:4: connections.one.mapping: is '../x'; allowed the name of a "
+            "file in mappings/, without .yaml")]),
         ("bridge", "${KEY}", "${file:empty}", [
             "config/bridge.yaml:5: connections.one.credentials.api_key: the file empty is empty"]),
         ("bridge", "{api_key: abc}", "abc", [
@@ -181,7 +182,8 @@ CONNECTION_KEYS = (
              "allowed value tables under "
             "read and write, first-non-empty, template, first-line, cut")]),
         ("bridge", "system: desk", "system: desk\n    mapping: mine", [
-            "mappings/mine.yaml:1: cannot be read: No such file or directory"]),
+            ("config/bridge.yaml:4: connections.one.mapping: there is no mappings/mine.yaml; "
+            "make it, or name another file")]),
         # mappings
         ("desk", DESK, "[]", [
             ("mappings/desk.yaml:1: must have rows such as "
@@ -193,9 +195,8 @@ CONNECTION_KEYS = (
             "mappings/desk.yaml:1: maps nothing; allowed ticket, customer, message, session",
             ("mappings/desk.yaml:2: tickets: unknown key; allowed system, ticket, customer, "
              "message, session"),
-            ("mappings/syncs.yaml:4: both.members.one: has no ticket in its mapping; add it to "
-             "mappings/, or leave the "
-            "member out")]),
+            ("mappings/syncs.yaml:4: both.members.one: mappings/desk.yaml has no ticket; add it "
+             "there, or leave the member out")]),
         ("desk", "subject: title", "sbject: title", [
             (f"mappings/desk.yaml:6: ticket.fields.sbject: no ticket has this field; allowed "
              f"{FIELDS}, or one that mappings/fields.yaml declares")]),
@@ -210,39 +211,37 @@ CONNECTION_KEYS = (
             "level, made, mail, owner, state, title")]),
         ("desk", "doing: open, ", "", [
             ("mappings/desk.yaml:9: ticket.fields.status.read: desk can send 'doing', which has "
-             "no reading; add it to "
-            "the table"),
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as 'doing', "
-             "which has no reading"),
+             "no row; add 'doing': … to `read`"),
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as "
+             "'doing', for which `read` has no row; add it there"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'open' is written as 'doing', "
-             "which has no reading"),
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'pending' is written as 'doing', "
-             "which has no "
-            "reading")]),
+             "for which `read` has no row; add it there"),
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'pending' is written as "
+             "'doing', for which `read` has no row; add it there")]),
         ("desk", "on_hold: doing, ", "", [
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' has no writing; add "
-             "it, or list it under "
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' has no row; add "
+             "on_hold: …, or list it under "
             "not_carried")]),
         ("desk", "open: doing", "open: todo", [
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'doing' reads as 'open', is "
              "written as 'todo', which reads as 'new': a ticket would lose its status; write "
              "'open' as 'doing'"),
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as 'doing', "
-             "reads as 'open', and "
-            "that is written as 'todo'"),
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'pending' is written as 'doing', "
-             "reads as 'open', and "
-            "that is written as 'todo'")]),
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as "
+             "'doing', which reads as 'open', and that is written as 'todo': it must come back "
+             "as itself"),
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'pending' is written as "
+             "'doing', which reads as 'open', and that is written as 'todo': it must come back "
+             "as itself")]),
         ("desk", "closed: done}\n    assignee", "closed: shut}\n    assignee", [
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'closed' is written as 'shut'; "
              "allowed todo, doing, "
             "done"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'done' reads as 'closed', is "
-             "written as 'shut', which has no reading: a ticket would lose its status; write "
+             "written as 'shut', which has no row: a ticket would lose its status; write "
              "'closed' as 'done'"),
-            ("mappings/desk.yaml:10: ticket.fields.status.write: 'resolved' is written as 'done', "
-             "reads as 'closed', "
-            "and that is written as 'shut'")]),
+            ("mappings/desk.yaml:10: ticket.fields.status.write: 'resolved' is written as "
+             "'done', which reads as 'closed', and that is written as 'shut': it must come back "
+             "as itself")]),
         ("desk", "path: state", "path: state\n      only_on: create", [
             ("mappings/desk.yaml:9: ticket.fields.status.only_on: desk does not take 'state' when "
              "it creates; allowed "
@@ -280,8 +279,8 @@ CONNECTION_KEYS = (
             ("mappings/syncs.yaml:5: both.members.two.only: listing sends no 'stat'; allowed id, "
              "state, title; text to compare with stands in single quotes")]),
         ("syncs", "two: {}", "two: {only: 'a =='}", [
-            ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: Incomplete "
-             "expression")]),
+            ("mappings/syncs.yaml:5: both.members.two.only: is no JMESPath expression: it ends "
+             "too early; is a bracket not closed, or is a value missing?")]),
         ("syncs", "two: {}", ("tow: {}\n  precedence: [two]\n  fields: {subject: {owner: two}, "
                               "tags: {to: [two]}}"), [
             ("mappings/syncs.yaml:5: both.members.tow: is no connection of config/bridge.yaml; "
@@ -344,9 +343,11 @@ CONNECTION_KEYS = (
         ("syncs", "two: {}", "two: {}\n  guard: {destructive: 30}", [
             "mappings/syncs.yaml:6: both.guard.destructive: is 30; allowed a share such as 30%"]),
         ("syncs", "two: {}", "two: {}\nmore:\n  entity: ticket\n  members: {one: {}, two: {}}", [
-            ("mappings/syncs.yaml:8: more.members.one: is in both already; allowed one sync for a "
+            ("mappings/syncs.yaml:8: more.members.one: is in the sync both already; allowed one "
+             "sync for a "
              "connection's tickets"),
-            ("mappings/syncs.yaml:8: more.members.two: is in both already; allowed one sync for a "
+            ("mappings/syncs.yaml:8: more.members.two: is in the sync both already; allowed one "
+             "sync for a "
              "connection's "
             "tickets")]),
         # mappings/agents.yaml
@@ -362,8 +363,9 @@ CONNECTION_KEYS = (
             "mappings/agents.yaml:2: agents[0].email: is 'mary'; allowed an e-mail address"]),
         ("agents", "one: u1}", ("one: u1}\n  - {email: mary@example.com}\n  - {email: b@x.io, "
                                 "one: u1}"), [
-            "mappings/agents.yaml:3: agents[1].email: mary@example.com has a row already",
-            "mappings/agents.yaml:4: agents[2].one: 'u1' is mary@example.com already"]),
+            ("mappings/agents.yaml:3: agents[1].email: mary@example.com has a row already; put "
+            "both into one"),
+            "mappings/agents.yaml:4: agents[2].one: 'u1' stands for mary@example.com already"]),
         ("agents", "one: u1", "one: [u1]", [
             "mappings/agents.yaml:2: agents[0].one: is ['u1']; allowed text or a number"]),
         ("agents", "agents:", "unmapped: {assign: b@x.io}\nagents:", [

@@ -22,6 +22,7 @@ from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.model.entities import ENTITIES, with_own
 from bridge.home import shipped_files, shipped_folder
 from tests.settings import builders
+from tests.settings.test_broken_files import BROKEN
 from tests.settings.test_invalid import test_invalid_homes as INVALID  # noqa: N812
 
 CLASSES = {system: connector_class(system) for system in CONNECTORS}
@@ -206,8 +207,9 @@ IN_OTHER_FILES = re.compile(
     "is no connection of|no such field|no ticket has this field|is no member|assigns to"
 )
 NOT_KNOWN = re.compile(
-    "address|certificate|cannot be read|is not set|no closing|base64|is for listing|is empty|"
-    "name of a file|scheme: is missing|creates nothing without|has no (reading|writing|status)|"
+    "address|certificate|cannot be read|is not set|no closing|this scheme has|is for listing|"
+    "is empty|name of a file|there is no mappings|scheme: is missing|creates nothing without|"
+    "has no (row|status)|"
     "is written as|does not take|desk takes|sends no|cannot|is no JMESPath|no member (maps|has)|"
     r"merge is for sets|needs an owner|'union'|match\[0\]\[0\]|already"
 )
@@ -234,6 +236,19 @@ def test_a_broken_file_is_refused_where_it_can_be_known_to_be(file, old, new, ex
         assert refused(NAMED[kind], data)
     elif not NOT_KNOWN.search(expected[0]):
         assert refused(BUILT[kind], data)
+
+
+@pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["said"][0][-60:])
+def test_what_an_editor_can_know_of_a_broken_file_of_the_shipped_home(row):
+    try:
+        data = yaml_reader.parse(
+            shipped_files()[row["file"]].replace(row["old"], row["new"], 1), ""
+        )
+    except yaml_reader.ConfigError:
+        return
+    home = THIS_HOME[kind_of(row["file"])]
+    if not NOT_KNOWN.search(row["said"][0].split("allowed")[0]):
+        assert refused(home, data.data)
 
 
 def test_every_entity_and_key_has_its_place():

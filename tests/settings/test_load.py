@@ -252,8 +252,8 @@ def test_an_expression_that_costs_too_much_is_named_with_its_line(tmp_path):
 def test_references_are_for_the_deployment_alone(tmp_path):
     assert problems(tmp_path, desk=DESK.replace("path: owner", 'path: "${KEY}"')) == [
         (
-            "mappings/desk.yaml:11: ticket.fields.assignee.path: is no JMESPath expression: "
-            "Unknown token $"
+            "mappings/desk.yaml:11: ticket.fields.assignee.path: is '${KEY}'; allowed a plain "
+            "path such as status or custom_fields.team (use read for an expression)"
         )
     ]
 
@@ -309,9 +309,8 @@ def test_warnings(tmp_path):
     bridge += "  three: {system: desk, base_url: 'https://x.io', team: red,\n"
     bridge += "          credentials: {api_key: '${KEY}'}}\n"
     assert loaded(tmp_path, bridge=bridge).warnings == (
-        "config/bridge.yaml:1: connections.three: is in no sync of mappings/syncs.yaml",
         (
-            "config/bridge.yaml:1: connections.two: has neither a webhook nor a poll; changes show "
+            "config/bridge.yaml:8: connections.two: has neither a webhook nor a poll; changes show "
             "once a day"
         ),
         (
@@ -319,6 +318,7 @@ def test_warnings(tmp_path):
             "text; use https "
             "unless the way is private"
         ),
+        "config/bridge.yaml:13: connections.three: is in no sync of mappings/syncs.yaml",
     )
 
 

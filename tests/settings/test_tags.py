@@ -72,7 +72,10 @@ def test_other_connections_keep_theirs_and_the_revision_is_new(tmp_path):
             "{prefix: A}",
             [f"{AT}.prefix: is 'A'; allowed text in lower case, without # or space in front"],
         ),
-        ("{min_salience: 2}", [f"{AT}.min_salience: is 2; allowed a number from 0 to 1"]),
+        (
+            "{min_salience: 2}",
+            [f"{AT}.min_salience: is 2; allowed a number from 0 to 1, such as 0.3"],
+        ),
         ("{least: 2}", [f"{AT}.least: unknown key; allowed {OPTIONS}"]),
     ],
 )
@@ -101,5 +104,5 @@ def test_tags_that_are_written_take_no_options(tmp_path):
 def test_bad_options_of_a_mapping_have_their_line(tmp_path):
     (found,) = problems(tmp_path, listing=TAGGED.replace("0.5", "-1"))
     assert found.startswith(
-        "mappings/listing.yaml:6: ticket.fields.tags.as: tags.min_salience is -1; allowed a number"
+        "mappings/listing.yaml:6: ticket.fields.tags.as: tags.min_salience: is -1; allowed a number"
     )

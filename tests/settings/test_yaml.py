@@ -41,28 +41,30 @@ def test_core_types(text, value):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: 1\nb: 2\na: 3", "f:3: a: this key stands in line 1 already"),
-        ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: this key stands in line 2 already"),
-        ("1: a\ntrue: b", "f:2: true: this key stands in line 1 already"),
-        ("a: &x 1\nb: 2", "f:1: anchors and aliases are not allowed: write the value out"),
-        ("a: 1\nb: *x", "f:2: anchors and aliases are not allowed: write the value out"),
+        ("a: 1\nb: 2\na: 3", "f:3: a: stands in line 1 already; take one out"),
+        ("x:\n  - {a: 1, a: 2}", "f:2: x[0].a: stands in line 2 already; take one out"),
+        ("1: a\ntrue: b", "f:2: true: stands in line 1 already; take one out"),
+        ("a: &x 1\nb: 2", ("f:1: & and * are not used here: write the value out, or put text in "
+         "quotes")),
+        ("a: 1\nb: *x", ("f:2: & and * are not used here: write the value out, or put text in "
+         "quotes")),
         ("a: !!python/object:os.system x",
-         ("f:1: the tag tag:yaml.org,2002:python/object:os.system is not allowed: "
-         "write the plain value")),
-        ("a: !x [1]", "f:1: the tag !x is not allowed: write the plain value"),
-        ("a: .inf", "f:1: a: .inf is a number that JSON does not have"),
-        ("a:\n  - .nan", "f:2: a[0]: .nan is a number that JSON does not have"),
+         ("f:1: tag:yaml.org,2002:python/object:os.system is not used here: write the value "
+          "alone, or quote text")),
+        ("a: !x [1]", "f:1: !x is not used here: write the value alone, or quote text"),
+        ("a: .inf", "f:1: a: .inf is no number here; put text in quotes"),
+        ("a:\n  - .nan", "f:2: a[0]: .nan is no number here; put text in quotes"),
         ("a: 1e999", "f:1: a: is too large a number; put it in quotes if it is a name"),
         ("a: 123456789012345678901234567890", ("f:1: a: is too large a number; put it in quotes "
                                                "if it is a name")),
-        ("[a, b]: c", "f:1: a key must be a single value"),
+        ("[a, b]: c", "f:1: the name of a row must be a single value"),
         ("a: [1,\n", "f:2: a value is missing before this, or a [ or { is not closed"),
-        ("a: b: c", ("f:1: a colon too many, or no space behind one, here or above: text with a "
+        ("a: b: c", ("f:1: a colon too many, or no space after one, here or above: text with a "
                      "colon needs quotes")),
         ("a: 1\n---\nb: 2", "f:2: --- begins a second document; take that line out"),
         ("a: 'b\nc: d\n", "f:1: the quote that begins in this line is not closed"),
         ("a: [1, 2\nb: 3",
-         "f:1: the [ of this line is not closed, or a comma is missing after it: [a, b]"),
+         "f:1: the [ of this line is not closed, or a comma or a quote is missing: [a, 'b']"),
         ("a: {b: 1}}", "f:1: a } or ] too many: none is open here"),
         ("a: - b", "f:1: a row that begins with - needs a line of its own"),
         ('a: "\\q"', 'f:1: a \\ within " " means something else: use single quotes'),
@@ -72,7 +74,7 @@ def test_core_types(text, value):
         ("a: |x\n  b",
          ("f:1: is not written as these files are: while scanning a block scalar expected "
           "chomping or indentation indicators, but found 'x'")),
-        ("a: '\x07'", "f:1: a character that YAML does not allow"),
+        ("a: '\x07'", "f:1: a character that must not stand in these files; take it out"),
     ],
 )  # fmt: skip
 def test_refused(text, problem):
@@ -108,7 +110,11 @@ def test_files(tmp_path):
     with pytest.raises(ConfigError, match=r"^x:1: cannot be read: No such file or directory$"):
         load(path, "x")
     path.write_bytes(b"a: 1\nb: \xff")
-    with pytest.raises(ConfigError, match=r"^x:2: is not UTF-8: byte 0xff$"):
+    with pytest.raises(
+        ConfigError,
+        match=r"^x:2: is not saved as UTF-8; save the file anew "
+        "with that encoding$",
+    ):
         load(path, "x")
     path.write_bytes(b"#" * (MAX_BYTES + 1))
     with pytest.raises(ConfigError, match=r"^x:1: is larger than 1 MiB$"):

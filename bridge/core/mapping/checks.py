@@ -91,7 +91,9 @@ def _reads_every_value(
     for raw in able.values.get(field.source, ()):
         value = field.map.read(raw)
         if isinstance(value, Unreadable):
-            what = f"{system} can send {shown(raw)}, which has no reading; add it to the table"
+            what = (
+                f"{system} can send {shown(raw)}, which has no row; add {shown(raw)}: … to `read`"
+            )
             yield ("read",), what
             continue
         if field.map.write_key is None:
@@ -99,9 +101,7 @@ def _reads_every_value(
         back = field.map.write(value)
         if not isinstance(back, NotCarried) and field.map.read(back) != value:
             again = field.map.read(back)
-            reads = (
-                "has no reading" if isinstance(again, Unreadable) else f"reads as {shown(again)}"
-            )
+            reads = "has no row" if isinstance(again, Unreadable) else f"reads as {shown(again)}"
             what = f"{shown(raw)} reads as {shown(value)}, is written as {shown(back)}, which "
             what += f"{reads}: a {entity} would lose its {field.field.name}; "
             yield ("write",), f"{what}write {shown(value)} as {shown(raw)}"
@@ -120,7 +120,7 @@ def _writes_every_choice(field: CompiledField, able: EntityCapabilities) -> Iter
             if why:
                 yield ("write",), f"{shown(choice)} is written as {shown(raw)}{why}"
         elif choice not in field.not_carried:
-            what = f"{shown(choice)} has no writing; add it, or list it under not_carried"
+            what = f"{shown(choice)} has no row; add {choice}: …, or list it under not_carried"
             yield ("write",), what
 
 
@@ -130,12 +130,12 @@ def _why_no_writing(field: CompiledField, raw: object, known: tuple[object, ...]
         return f"; allowed {', '.join(map(str, known))}"
     value = field.map.read(raw)
     if isinstance(value, Unreadable):
-        return ", which has no reading"
+        return ", for which `read` has no row; add it there"
     again = field.map.write(value)
     if again == raw:
         return ""
     how = again.why if isinstance(again, NotCarried) else f"is written as {shown(again)}"
-    return f", reads as {shown(value)}, and that {how}"
+    return f", which reads as {shown(value)}, and that {how}: it must come back as itself"
 
 
 def _writes_what_is_required(

@@ -20,7 +20,7 @@ from bridge.core.mapping.field_functions import (
     read_parent,
 )
 from bridge.core.mapping.fieldmap import EntityMap, FieldMap
-from bridge.core.mapping.paths import PLAIN, Path, compile_path
+from bridge.core.mapping.paths import PLAIN, PLAIN_PATH, Path, compile_path
 from bridge.core.mapping.read_helpers import filled, named_in
 from bridge.core.mapping.transforms import TRANSFORMS, Transform
 from bridge.core.mapping.unknown_policy import reader, writer
@@ -167,7 +167,7 @@ def _plain(declared: Mapping[str, Any], key: str, problems: list[Problem]) -> Pa
         return None
     if isinstance(value, str) and PLAIN.fullmatch(value):
         return compile_path(value)
-    problems.append(((key,), f"is {shown(value)}; allowed a plain path"))
+    problems.append(((key,), f"is {shown(value)}; allowed {PLAIN_PATH}"))
     return None
 
 
@@ -207,7 +207,8 @@ def compile_field(
     row = {"path": declared} if isinstance(declared, str) else declared
     if not isinstance(row, Mapping) or not row:
         allowed = ", ".join(FIELD_KEYS)
-        raise MappingError([((), f"must be a path or a mapping; allowed keys {allowed}")])
+        what = "must be a path, or have rows such as key: value"
+        raise MappingError([((), f"{what}; allowed keys {allowed}")])
     declaration = FieldDeclaration(field, row, agents, doors)
     parts = declaration.parts()
     if declaration.problems:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.as_chain import Chain, compile_chain
-from bridge.core.mapping.paths import PLAIN, BadPath, Path, compile_path
+from bridge.core.mapping.paths import PLAIN, PLAIN_PATH, BadPath, Path, compile_path
 from bridge.core.mapping.read_helpers import is_mark, named_in
 from bridge.core.mapping.transforms import AGENT
 from bridge.core.mapping.value_tables import (
@@ -144,7 +144,7 @@ class FieldDeclaration:
         paths: list[Path] = []
         for number, source in enumerate(sources):
             if key == "path" and not (isinstance(source, str) and PLAIN.fullmatch(source)):
-                what = f"is {shown(source)}; allowed a plain path (use read for an expression)"
+                what = f"is {shown(source)}; allowed {PLAIN_PATH} (use read for an expression)"
                 self.wrong(("path",), what)
                 continue
             try:
@@ -173,11 +173,11 @@ class FieldDeclaration:
         if isinstance(given, str) and has_path:
             return "path says already where the value is sent; allowed a value table beside path"
         if isinstance(given, str) and not PLAIN.fullmatch(given):
-            return f"is {shown(given)}; allowed a plain path or a value table"
+            return f"is {shown(given)}; allowed {PLAIN_PATH}, or a value table"
         if isinstance(given, Mapping) and not has_path:
             return "a table says what is sent, not where; add path"
         if given is not None and not isinstance(given, str | Mapping):
-            return f"is {shown(given)}; allowed a plain path or a value table"
+            return f"is {shown(given)}; allowed {PLAIN_PATH}, or a value table"
         return ""
 
     def tables(self, not_carried: tuple[Canonical, ...]) -> tuple[Table | None, Table | None]:
@@ -239,7 +239,7 @@ class FieldDeclaration:
         if isinstance(raw, Mapping | list):
             return f"is {shown(raw)}; allowed a single value"
         known, other = so_far.get(raw)
-        return f"{shown(raw)} is {shown(other)} already" if known else ""
+        return f"{shown(raw)} stands in the row of {shown(other)} already" if known else ""
 
     def table(self, key: str) -> Table | None:
         """Return the value table under `read` or `write`; None if there is none."""
@@ -256,7 +256,7 @@ class FieldDeclaration:
         if "not_carried" not in self.row:
             return ()
         if not isinstance(given, list) or self.field.kind not in ("choice", "boolean"):
-            self.wrong(("not_carried",), "is for choices; allowed a list of canonical values")
+            self.wrong(("not_carried",), "is for choices; allowed a list of our values")
             return ()
         for number, value in enumerate(given):
             if not fits(self.field, value):
@@ -293,7 +293,7 @@ class FieldDeclaration:
             return None
         is_count = isinstance(given, int) and not isinstance(given, bool) and given >= 1
         if not is_count or self.field.kind != "text":
-            what = f"is {shown(given)}; allowed a number of characters, on a text"
+            what = f"is {shown(given)}; allowed a number of characters, without quotes, on a text"
             self.wrong(("max_length",), what)
             return None
         return given

@@ -13,16 +13,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import IncompleteExpressionError, JMESPathError, ParseError
 from jmespath.functions import Functions
 
 from bridge.core.mapping.expressions import Expression, TooCostly
 from bridge.core.model.outcome_codes import Code
-from bridge.core.model.values import ABSENT, NO_NUMBER, Marker, Raw, Unreadable, shows_no_number
+from bridge.core.model.values import (
+    ABSENT,
+    NO_NUMBER,
+    Marker,
+    Raw,
+    Unreadable,
+    shown,
+    shows_no_number,
+)
 
 MAX_EXPRESSION_CHARS = 500
 MAX_ERROR_CHARS = 200
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
+PLAIN_PATH = "a plain path such as status or custom_fields.team"
 
 _TRIALS: tuple[Any, ...] = (None, "x", ["x", "y"], {"x": "x"})
 """What an expression is tried on, in place of each name that it looks at."""
@@ -43,6 +52,10 @@ _FIRST_ONLY = frozenset(
 """Node types whose later children look into what the first one returned, not into the record."""
 _WHOLE = frozenset(("identity", "current"))
 """Node types that stand for the whole of what is looked into."""
+
+
+_INSTEAD = {"=": "to compare, write ==", "and": "write &&", "or": "write ||", "not": "write !"}
+"""What people write in expressions -> what they mean by it there."""
 
 
 class BadPath(ValueError):
@@ -67,7 +80,7 @@ def compile_path(source: Any, doors: Collection[str] = ()) -> Path:
     `doors`: objects of which a name that is not shown is null, for they are always shown whole.
     """
     if not isinstance(source, str) or not source:
-        raise BadPath("must be a path; allowed a dotted path or a JMESPath expression")
+        raise BadPath(f"must be a path; allowed {PLAIN_PATH}, or a JMESPath expression")
     if len(source) > MAX_EXPRESSION_CHARS:
         raise BadPath(f"is {len(source)} characters long; allowed at most {MAX_EXPRESSION_CHARS}")
     if PLAIN.fullmatch(source):
@@ -94,8 +107,7 @@ def compile_expression(source: str) -> Expression:
             if node["type"] == "function_expression"
         }
     except (JMESPathError, RecursionError, ValueError) as error:
-        hint = "; to compare, write ==" if "token '='" in str(error) else ""
-        raise BadPath(f"is no JMESPath expression: {_first_line(error)}{hint}") from error
+        raise BadPath(f"is no JMESPath expression: {_in_plain_words(error)}") from error
     unknown = sorted(called - _KNOWN)
     if unknown:
         allowed = ", ".join(sorted(_KNOWN))
@@ -127,12 +139,18 @@ def _roots_of(compiled: Expression) -> frozenset[str]:
         raise BadPath("is nested too deeply") from error
 
 
-def _first_line(error: Exception) -> str:
-    """Return what a parser's error says, without the lines that repeat the expression."""
-    line = str(error).partition("\n")[0].removesuffix(":").removesuffix(", for expression")
-    for prefix in ("Invalid jmespath expression: ", "Bad jmespath expression: "):
-        line = line.removeprefix(prefix)
-    return line or "it cannot be parsed"
+def _in_plain_words(error: Exception) -> str:
+    """Return what is wrong with an expression that cannot be parsed, and at which character."""
+    if isinstance(error, IncompleteExpressionError):
+        return "it ends too early; is a bracket not closed, or is a value missing?"
+    if not isinstance(error, ParseError):
+        return "it has too many brackets within one another"
+    found, character = str(error.token_value), error.lex_position + 1
+    if str(error.token_type).startswith("UNCLOSED"):
+        return f"the {found[0]} at character {character} is not closed"
+    hint = _INSTEAD.get(found, "")
+    where = f"{shown(found)} at character {character} does not fit there"
+    return f"{where}; {hint}" if hint else where
 
 
 def _getter(names: tuple[str, ...], whole: str) -> Extract:

@@ -82,7 +82,7 @@ def _is_list(given: Any) -> bool:
 
 _ALLOWED: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "prefix": (_is_prefix, "text in lower case, without # or space in front"),
-    "min_salience": (_is_salience, "a number from 0 to 1"),
+    "min_salience": (_is_salience, "a number from 0 to 1, such as 0.3"),
     "separator": (_is_separator, f"1 to {MAX_SEPARATOR_CHARS} characters, such as a comma"),
     "under": (_is_start, "what the tags begin with there, such as crm/"),
     "table": (_is_table, f"a table of theirs: ours, at most {MAX_ROWS}, ours in lower case"),

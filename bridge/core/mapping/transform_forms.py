@@ -93,7 +93,10 @@ def _one_of(given: Any, allowed: Mapping[str, Transform], usual: str = "") -> Tr
 def _tags(given: Any) -> Transform:
     if given is None:
         return TRANSFORMS["tags"]
-    problems = [f"{'.'.join(('tags', *where))} {what}" for where, what in tag_problems(given)]
+    problems = [
+        f"tags.{'.'.join(where)}: {what}" if where else f"tags {what}"
+        for where, what in tag_problems(given)
+    ]
     if problems:
         raise BadArgument("; ".join(problems).removeprefix("tags").lstrip(" "))
     return tags_with_options(given)

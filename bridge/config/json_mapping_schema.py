@@ -9,7 +9,7 @@ from bridge.core.mapping.compiler import ENTITY_KEYS
 from bridge.core.mapping.field_declaration import FIELD_KEYS, MAX_TEMPLATE_CHARS
 from bridge.core.mapping.paths import MAX_EXPRESSION_CHARS, PLAIN
 from bridge.core.mapping.read_helpers import HELPERS
-from bridge.core.mapping.tag_options import OPTIONS
+from bridge.core.mapping.tag_options import CASES, MAX_ROWS, MAX_SEPARATOR_CHARS, OPTIONS
 from bridge.core.mapping.transform_forms import FORMS
 from bridge.core.mapping.transforms import AGENT
 from bridge.core.mapping.value_tables import NOT_TABLED
@@ -25,6 +25,7 @@ _EXPRESSION: Final[JsonSchema] = {
     "maxLength": MAX_EXPRESSION_CHARS,
 }
 _NOTHING: Final[JsonSchema] = {"type": "null"}
+_COUNT: Final[JsonSchema] = {"type": "integer", "minimum": 1}
 _ANY_NAME: Final = "^[a-z][a-z0-9_]{0,39}$"
 _SAID: Final[Mapping[str, str]] = {
     "path": "a plain path, such as status or custom_fields.team, that is read and written",
@@ -94,7 +95,42 @@ def one_value(field: Field) -> JsonSchema:
 
 def tag_options() -> JsonSchema:
     """Return what tags may be given."""
-    return {"type": "object", "minProperties": 1, "propertyNames": {"enum": list(OPTIONS)}}
+    text = {"type": "string", "minLength": 1}
+    forms: JsonSchema = {
+        "min_salience": {"type": "number", "minimum": 0, "maximum": 1},
+        "separator": {**text, "maxLength": MAX_SEPARATOR_CHARS},
+        "table": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": MAX_ROWS,
+            "additionalProperties": text,
+        },
+        "allow": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": text},
+        "case": {"enum": list(CASES)},
+    }
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {option: forms.get(option, text) for option in OPTIONS},
+        "additionalProperties": False,
+    }
+
+
+_GIVEN: Final[JsonSchema] = {
+    "cut": {
+        "anyOf": [
+            _COUNT,
+            {
+                "type": "object",
+                "properties": {"at": _COUNT, "mark": {"type": "string", "minLength": 1}},
+                "required": ["at", "mark"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "tags": {"anyOf": [tag_options(), _NOTHING]},
+}
+"""What some of the names under `as` may be given; the others are given one word or another."""
 
 
 def _entity(
@@ -157,7 +193,7 @@ def _declaration(field: Field, *, any_kind: bool = False) -> JsonSchema:
         "not_carried": {"type": "array", "items": value},
         "unless_null": {"type": "boolean"},
         "default": value,
-        "max_length": {"type": "integer", "minimum": 1},
+        "max_length": _COUNT,
         "cut_mark": {"type": "string", "minLength": 1},
         "create_from": {"type": "string", "minLength": 1, "maxLength": MAX_TEMPLATE_CHARS},
     }
@@ -165,7 +201,10 @@ def _declaration(field: Field, *, any_kind: bool = False) -> JsonSchema:
         "type": "object",
         "properties": {key: {**keys[key], "description": _SAID[key]} for key in FIELD_KEYS},
         "additionalProperties": False,
-        "anyOf": [{"required": ["path"]}, {"required": ["read"]}],
+        "anyOf": [
+            {"required": ["path"]},
+            {"required": ["read"], "properties": {"read": {"type": ["string", "array"]}}},
+        ],
     }
     return {"anyOf": [_EXPRESSION, long]}
 
@@ -183,6 +222,7 @@ def _steps(field: Field, *, any_kind: bool) -> JsonSchema:
                 "minProperties": 1,
                 "maxProperties": 1,
                 "propertyNames": {"enum": names},
+                "properties": _GIVEN,
             },
         ]
     }

@@ -28,9 +28,10 @@ from bridge.config.schema_fields import NAME, ParsedField
 from bridge.config.schemas import BridgeSchema, ExampleSchema, Named, PolicySchema, SyncSchema
 from bridge.config.settings import Classes
 from bridge.config.sync_policies import OTHERS, WORDS
+from bridge.config.syncs_file import NOT_MATCHED, TERM
 from bridge.connectors.contract import Connector
 from bridge.core.mapping.agent_table import LEAVE, UNASSIGN
-from bridge.core.model.entities import BUILT_IN, ENTITIES, FieldTable, with_own
+from bridge.core.model.entities import BUILT_IN, ENTITIES, Field, FieldTable, with_own
 from bridge.errors import ConfigError
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -280,7 +281,6 @@ def _syncs(converting: _Converter, known: HomeNames) -> JsonSchema:
     own = sync["properties"]
     connection = _one_of(known.connections)
     own["entity"] = {"enum": list(ENTITIES)}
-    own["match"] = _list_of(_list_of({"type": "string"}), least=0)
     own["precedence"] = _list_of(connection)
     members = own["members"]
     members["minProperties"] = 2
@@ -309,6 +309,7 @@ def _syncs(converting: _Converter, known: HomeNames) -> JsonSchema:
                     }
                     for key in ("fields", "on_link")
                 }
+                | {"match": _rules(fields, any_name=not known.own_fields)}
             },
         }
         for entity, fields in known.fields.items()
@@ -319,6 +320,14 @@ def _syncs(converting: _Converter, known: HomeNames) -> JsonSchema:
         "propertyNames": {"pattern": whole(NAME.pattern)},
         "additionalProperties": sync,
     }
+
+
+def _rules(fields: Mapping[str, Field], *, any_name: bool) -> JsonSchema:
+    """Return what says which records of an entity are the same."""
+    names = [name for name, known in fields.items() if known.kind not in NOT_MATCHED]
+    term = field_names({name: fields[name] for name in names}, any_name=any_name)
+    window = {"type": "string", "pattern": whole(TERM.pattern)}
+    return _list_of(_list_of({"anyOf": [term, window]}), least=0)
 
 
 def _agents(known: HomeNames) -> JsonSchema:

@@ -24,7 +24,8 @@ from bridge.core.model.values import shown
 
 NOT_MATCHED = ("set", "parent", "json")
 """Kinds of field that say nothing of two records being one."""
-_TERM = re.compile(r"([a-z][a-z0-9_]*)\s*(?:±|\+-|\+/-)\s*(\S+)")
+TERM = re.compile(r"([a-z][a-z0-9_]*)\s*(?:±|\+-|\+/-)\s*(\S+)")
+"""A time that two records need not have in common to the second: `created_at ± 2m`."""
 CREATE = "true, false, when-supported"
 
 
@@ -265,7 +266,7 @@ class _SyncReader:
         return tuple(rules)
 
     def term(self, entity: str, given: Any, at: Where) -> MatchTerm | None:
-        window = _TERM.fullmatch(given) if isinstance(given, str) else None
+        window = TERM.fullmatch(given) if isinstance(given, str) else None
         name = window[1] if window else given
         fields = self.known.fields[entity]
         matchable = [name for name in fields if fields[name].kind not in NOT_MATCHED]

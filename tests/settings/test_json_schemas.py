@@ -209,7 +209,7 @@ IN_OTHER_FILES = re.compile(
 NOT_KNOWN = re.compile(
     "address|certificate|cannot be read|is not set|no closing|this scheme has|is for listing|"
     "is empty|name of a file|there is no mappings|scheme: is missing|creates nothing without|"
-    "has no (row|status)|"
+    "has no (row|status)|calls lower|switch takes|names titel|agents.0..email|"
     "is written as|does not take|desk takes|sends no|cannot|is no JMESPath|no member (maps|has)|"
     r"merge is for sets|needs an owner|'union'|match\[0\]\[0\]|already"
 )

@@ -21,7 +21,7 @@ BOTH_WAYS: Final = ("under", "table", "allow", "case")
 OPTIONS: Final = (*ONLY_READ, *BOTH_WAYS)
 MAX_ROWS: Final = 1_000
 MAX_SEPARATOR_CHARS: Final = 5
-_CASES: Final[Mapping[str, Callable[[str], str]]] = {"upper": str.upper, "title": str.title}
+CASES: Final[Mapping[str, Callable[[str], str]]] = {"upper": str.upper, "title": str.title}
 _PLAIN: Final = TRANSFORMS["tags"]
 
 TagProblem = tuple[tuple[str, ...], str]
@@ -87,7 +87,7 @@ _ALLOWED: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "under": (_is_start, "what the tags begin with there, such as crm/"),
     "table": (_is_table, f"a table of theirs: ours, at most {MAX_ROWS}, ours in lower case"),
     "allow": (_is_list, f"a list of tags of ours in lower case, at most {MAX_ROWS}"),
-    "case": (lambda given: given in _CASES, ", ".join(_CASES)),
+    "case": (lambda given: given in CASES, ", ".join(CASES)),
 }
 
 
@@ -165,7 +165,7 @@ def _both_ways(given: Mapping[str, Any]) -> Transform:
     theirs_of: dict[str, str] = {}
     for theirs, ours in given.get("table", {}).items():
         theirs_of.setdefault(ours, theirs)
-    in_case = _CASES.get(given.get("case", ""), str)
+    in_case = CASES.get(given.get("case", ""), str)
 
     def read(raw: Raw) -> Canonical | Unreadable:
         plain = _PLAIN.read(raw)

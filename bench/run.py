@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import (
     arriving,
+    changing,
     counting,
     creating,
     growing,
@@ -40,6 +41,7 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "creating": (creating.run, lambda: creating.run(1000, 500, 1)),
     "reconciling": (reconciling.run, lambda: reconciling.run(1000, 10_000)),
     "planning": (planning.run, lambda: planning.run(1000, 10_000, 1)),
+    "changing": (changing.run, lambda: changing.run(1000, 10_000, 1)),
     "living": (living.run, lambda: living.run(2000, 50, 2)),
 }
 """Each part as it is, and small."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bridge.cli.effect_lines import print_effect
-from bridge.cli.operator import at_desk
-from bridge.cli.planning import looking
+from bridge.cli.planning import looking, opened
+from bridge.cli.process import lend_redis
 from bridge.cli.screen import say, say_json
 from bridge.operations import mapping_trials
 
@@ -27,18 +27,27 @@ from bridge.operations import mapping_trials
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every planned write into FILE, a line of JSON each.",
 )
+@click.option("--read", "reads", is_flag=True, help="Read what the ledger does not know.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: all counts, and samples.")
-def effect(folder: Path | None, revision: int | None, file: Path | None, as_json: bool) -> None:
+def effect(
+    folder: Path | None, revision: int | None, file: Path | None, reads: bool, as_json: bool
+) -> None:
     """Say what changed mappings would write and where, from what the ledger knows alone.
 
-    No system is called and nothing changes. 1 when it is more than the guard lets through.
+    No system is called, unless --read, and nothing changes. 1 when it is more than the guard lets
+    through.
     """
     if folder is not None and revision is not None:
         raise click.UsageError("give one of --from and --revision")
-    with at_desk(files_have_changed=True) as desk:
+    with opened(sandbox=False) as (bridge, desk):
+        if reads:
+            lend_redis(bridge.config.settings.redis)
         mappings = mapping_trials.tried(desk, folder, revision)
+        read = mapping_trials.reader(bridge, desk) if reads else None
         with mapping_trials.listed(file) as take, looking() as look:
-            found = mapping_trials.effect(desk, mappings, take=take, look=look)
+            found = mapping_trials.effect(desk, mappings, take=take, look=look, read=read)
+    for name, why in (read.failed if read is not None else {}).items():
+        say(f"{name} could not be read: {why}", err=True)
     if as_json:
         say_json({"mappings": mappings.name} | found.as_data())
     else:

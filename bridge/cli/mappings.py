@@ -9,6 +9,7 @@ import click
 
 from bridge.cli import mapping_examples, mapping_proof, mapping_schema
 from bridge.cli.effect import effect
+from bridge.cli.mapping_apply import apply
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
 from bridge.cli.revision_history import diff, export, history
@@ -30,6 +31,7 @@ group.add_command(mapping_examples.test)
 group.add_command(mapping_examples.record)
 group.add_command(mapping_schema.schema)
 group.add_command(effect)
+group.add_command(apply)
 
 
 @group.command("preview")

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from bridge.connectors.contract import Record
 from bridge.core.merge import guard
+from bridge.core.merge.rereading import FreshValues
 from bridge.core.model.state import Link
+from bridge.core.model.values import Marker, Raw, Ref, Unreadable
 from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Context
 from bridge.flow import call_parts
@@ -35,8 +38,19 @@ Look = Callable[[int], None]
 """Hears how many links have been looked at."""
 Take = Callable[[LinkEffect], None]
 """Is handed each link of which anything is another than before."""
+Read = Callable[[Sequence[Ref]], Mapping[Ref, Record]]
+"""Reads records; what cannot be read is left out."""
 PageEnds = Callable[[str], None]
 """Hears the last id of a page of links."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lacking:
+    """A record of which some fields are not known."""
+
+    link: str
+    ref: Ref
+    fields: set[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,7 @@ class _Walk:
     ledger: Ledger
     summary: EffectSummary
     take: Take
+    read: Read | None
     steady: dict[str, SteadyLinks] = field(default_factory=dict)
     plain: dict[str, PlainLinks] = field(default_factory=dict)
 
@@ -65,10 +80,14 @@ class _Walk:
             ids = links.ids(tx, after, PAGE)
             outlines = link_outlines.of(tx, ids)
             needing = [each for each in ids if not self._is_steady(outlines.get(each))]
-            effects = list(self._effects(tx, needing, outlines))
+            lacking = self._lacking(tx, needing) if self.read is not None else []
+        # Outside of the transaction: vendors take their time.
+        fresh = self._read(lacking)
+        with self.ledger.read() as tx:
+            effects = list(self._effects(tx, needing, outlines, fresh))
         for entity, effect in effects:
             self.summary.add(effect, entity)
-            if effect:
+            if effect or effect.fresh:
                 self.take(effect)
         self.summary.looked_at += len(ids)
         return ids[-1] if ids else ""
@@ -77,11 +96,48 @@ class _Walk:
         if outline is None or outline.sync not in self.steady:
             return False
         unread = self.steady[outline.sync].unread_of(outline)
+        if unread and self.read is not None:
+            return False
         self.summary.unread.update(unread or ())
         return unread is not None
 
+    def _lacking(self, tx: Tx, ids: Sequence[str]) -> list[_Lacking]:
+        """Return the records of which something is not known before they are read."""
+        lacking: list[_Lacking] = []
+        for link_id, link in self.change.new.load(tx, ids).items():
+            places: dict[str, set[str]] = {}
+            for connection, name in self.change.unread(link):
+                places.setdefault(connection, set()).add(name)
+            lacking += [
+                _Lacking(link_id, Ref(name, link.entity, link.sides[name].remote_id), fields)
+                for name, fields in places.items()
+            ]
+        return lacking
+
+    def _read(self, lacking: Sequence[_Lacking]) -> dict[str, dict[str, dict[str, Raw]]]:
+        """Return what records show of what is not known of them: by link, connection and field."""
+        fresh: dict[str, dict[str, dict[str, Raw]]] = {}
+        if self.read is None:
+            return fresh
+        by_ref = {each.ref: each for each in lacking}
+        for ref, record in self.read(list(by_ref)).items():
+            values = self.change.new.maps[ref.connection][ref.entity].extract(record.data)
+            each = by_ref[ref]
+            known = {
+                name: raw
+                for name, raw in values.items()
+                if name in each.fields and not isinstance(raw, Marker | Unreadable)
+            }
+            if known:
+                fresh.setdefault(each.link, {})[ref.connection] = known
+        return fresh
+
     def _effects(
-        self, tx: Tx, ids: Sequence[str], outlines: Mapping[str, LinkOutline]
+        self,
+        tx: Tx,
+        ids: Sequence[str],
+        outlines: Mapping[str, LinkOutline],
+        fresh: Mapping[str, FreshValues],
     ) -> Iterable[tuple[str, LinkEffect]]:
         old, new = self.change.old, self.change.new
         loaded, rows_of = new.load(tx, ids), taking.of_links(tx, ids)
@@ -98,8 +154,14 @@ class _Walk:
             ) -> Sequence[PlannedCall]:
                 return call_parts.without_refused(new, link, name, calls, rows)
 
-            as_it_is = as_they_are.get(link_id)
-            yield link.entity, effect_on(self.change, link, as_it_is, leave_out=leave_out)
+            effect = effect_on(
+                self.change,
+                link,
+                as_they_are.get(link_id),
+                fresh=fresh.get(link_id),
+                leave_out=leave_out,
+            )
+            yield link.entity, effect
 
     def _may_be_owed(self, outline: LinkOutline | None) -> bool:
         """Return whether anything may be due to a link without the change."""
@@ -117,15 +179,17 @@ def effect_of(
     take: Take = lambda _effect: None,
     look: Look = lambda _seen: None,
     page_ends: PageEnds = lambda _link_id: None,
+    read: Read | None = None,
 ) -> EffectSummary:
     """Return what the new files do to all that the ledger knows, against the old ones.
 
     `take` is handed each link that is concerned, in the order of their ids, and keeps what it
     likes: in the summary only counts and a few samples are kept. `page_ends` hears the last id of
-    each page, after its links.
+    each page, after its links. `read` asks the systems for what the ledger does not know; without
+    it that is counted as not known.
     """
     summary = EffectSummary(new.fields)
-    walk = _Walk(MappingChange(old, new), ledger, summary, take)
+    walk = _Walk(MappingChange(old, new), ledger, summary, take, read)
     after = walk.page("")
     while after:
         look(summary.looked_at)

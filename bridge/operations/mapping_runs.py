@@ -1,7 +1,8 @@
 """Plans of changed mappings, kept until they are confirmed, and the runs that carry them out.
 
-A plan holds digests of the values and nobody's data, a part of the links after the other, in a file
-without a name: as large as it may be, it takes no memory, and it is gone when it is let go.
+A plan holds digests of the values that are written, and the values of what was read for it, a part
+of the links after the other, in a file without a name: as large as it may be, it takes no memory,
+and it is gone when it is let go.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-from bridge.core.merge.rereading import KnownReadings
+from bridge.core.merge.rereading import FreshValues, KnownReadings
 from bridge.engine.context import Context
 from bridge.errors import Busy, NotPossible
 from bridge.flow import confirmed
 from bridge.ledger.database import Ledger, Tx
-from bridge.operations.mapping_effect import Look, Take, effect_of
+from bridge.operations.desk import Desk
+from bridge.operations.mapping_effect import Look, Read, Take, effect_of
+from bridge.operations.mapping_trials import TriedSince
 from bridge.runs import remapping
-from bridge.runs.remapping import ConfirmedOps, RemapPart
+from bridge.runs.remapping import RemapPart
 from bridge.workbench.effect import EffectWrite, LinkEffect, MappingChange
 from bridge.workbench.effect_summary import EffectSummary
 
@@ -38,12 +41,11 @@ class EffectPlan:
     writes: int
     _parts: IO[str]
 
-    def parts(self) -> Iterator[tuple[str, str, dict[str, ConfirmedOps]]]:
-        """Yield parts: after which link, up to which, and what is confirmed of those between."""
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """Yield the parts, as `RemapPart` has them."""
         self._parts.seek(0)
         for line in self._parts:
-            after, upto, ops = json.loads(line)
-            yield after, upto, ops
+            yield json.loads(line)
 
 
 @dataclass(slots=True)
@@ -55,16 +57,20 @@ class _Spool:
     after: str = ""
     writes: int = 0
     ops: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fresh: dict[str, FreshValues] = field(default_factory=dict)
 
     def take(self, effect: LinkEffect) -> None:
         self.take_also(effect)
         self.writes += len(effect.writes)
         if effect.writes:
             self.ops[effect.link] = _ops(effect.writes)
+        if effect.fresh:
+            self.fresh[effect.link] = effect.fresh
 
     def page_ends(self, upto: str) -> None:
-        self.stream.write(json.dumps([self.after, upto, self.ops]) + "\n")
-        self.after, self.ops = upto, {}
+        part = {"after": self.after, "upto": upto, "links": self.ops, "fresh": self.fresh}
+        self.stream.write(json.dumps(part) + "\n")
+        self.after, self.ops, self.fresh = upto, {}, {}
 
 
 def _ops(writes: list[EffectWrite]) -> dict[str, Any]:
@@ -88,15 +94,41 @@ def planned(
     *,
     take: Take = lambda _effect: None,
     look: Look = lambda _seen: None,
+    read: Read | None = None,
 ) -> Iterator[EffectPlan]:
     """Plan what the new files do to all that the ledger knows, against the old ones.
 
-    The plan is there until the block ends. `take` and `look`: as for `effect_of`.
+    The plan is there until the block ends. `take`, `look` and `read`: as for `effect_of`.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as stream:
         spool = _Spool(stream, take)
-        summary = effect_of(ledger, old, new, take=spool.take, look=look, page_ends=spool.page_ends)
+        take, page_ends = spool.take, spool.page_ends
+        summary = effect_of(ledger, old, new, take=take, look=look, page_ends=page_ends, read=read)
         yield EffectPlan(MappingChange(old, new), summary, spool.writes, stream)
+
+
+@contextmanager
+def planned_at(
+    desk: Desk, change: TriedSince, look: Look, read: Read | None = None
+) -> Iterator[EffectPlan]:
+    """Plan a change at a desk; see `planned`."""
+    old, new = change.change.old, change.change.new
+    with planned(desk.ledger, old, new, look=look, read=read) as plan:
+        yield plan
+
+
+def confirm(desk: Desk, plan: EffectPlan, *, override_unsafe: bool = False) -> int:
+    """Begin to carry out a plan for mappings that are in force, in the name of the desk's actor.
+
+    Return the id of the run; 0 where there is nothing to do. Raises what `start` raises.
+    """
+    context = plan.change.new
+    with desk.ledger.transaction() as tx:
+        run_id = start(tx, context, plan, override_unsafe=override_unsafe)
+        detail = {"run": run_id, "writes": plan.writes, "override_unsafe": override_unsafe}
+        desk.write_down(tx, "mappings applied", f"revision {context.mapping_revision}", detail)
+    desk.announce()
+    return run_id
 
 
 def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool = False) -> int:
@@ -112,7 +144,7 @@ def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool =
             "at `bridge mappings effect`, then say --override-unsafe"
         )
     known, to = _readings(context, plan.change)
-    place = _place(context, known, plan)
+    place = _place(context, plan)
     if place is None:
         return 0
     now = context.clock.now()
@@ -124,8 +156,8 @@ def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool =
             "the tickets are still gone through for an earlier change: let that end first "
             "(`bridge status` shows it)"
         )
-    for number, (after, upto, ops) in enumerate(plan.parts()):
-        part = RemapPart(run_id, after, upto, known, to, ops, approved=override_unsafe)
+    for number, told in enumerate(plan.parts()):
+        part = RemapPart(run=run_id, known=known, to=to, approved=override_unsafe, **told)
         remapping.add_part(tx, part, number, *place, now)
     return run_id
 
@@ -147,13 +179,12 @@ def _readings(
     return dict(known), dict(to)
 
 
-def _place(
-    context: Context, known: dict[str, dict[str, Any]], plan: EffectPlan
-) -> tuple[str, str] | None:
+def _place(context: Context, plan: EffectPlan) -> tuple[str, str] | None:
     """Return under which connection and entity the run is listed; None: there is nothing to do."""
-    for name, connections in known.items():
-        for connection in connections:
-            return connection, context.syncs[name].entity
+    for name, sync in context.syncs.items():
+        for connection, fields in plan.change.changed(name).items():
+            if fields:
+                return connection, sync.entity
     places = sorted(place for place, count in plan.summary.updates.items() if count)
     written = sorted({(connection, "ticket") for connection, _op in plan.summary.writes})
     return next(iter([*places, *written]), None)

@@ -19,8 +19,9 @@ from bridge.engine.context import Context
 from bridge.errors import UnknownName
 from bridge.ledger import directory, mapping_revisions, news
 from bridge.operations.desk import Desk
-from bridge.operations.mapping_effect import Look, Take, effect_of
-from bridge.workbench.effect import LinkEffect
+from bridge.operations.fresh_readings import FreshReadings
+from bridge.operations.mapping_effect import Look, Read, Take, effect_of
+from bridge.workbench.effect import LinkEffect, MappingChange
 from bridge.workbench.effect_summary import EffectSummary
 
 
@@ -43,6 +44,32 @@ def tried(desk: Desk, folder: Path | None = None, revision: int | None = None) -
     chosen = desk.config.home / FOLDER if folder is None else folder
     files = Published(desk.config.number, read_folder(chosen))
     return Tried(str(chosen), context_of(desk, with_mappings_of(desk, files)))
+
+
+@dataclass(frozen=True, slots=True)
+class TriedSince:
+    """The mappings in force, and earlier ones to compare them with."""
+
+    name: str
+    """In words: the earlier ones."""
+    change: MappingChange
+
+
+def since(desk: Desk, revision: int | None = None) -> TriedSince:
+    """Return the change from a revision to the one in force; None: from the one before that.
+
+    Raises UnknownName without such a revision.
+    """
+    with desk.ledger.read() as tx:
+        newest = mapping_revisions.newest_number(tx)
+    number = newest - 1 if revision is None else revision
+    old = context_of(desk, _revision(desk, number))
+    return TriedSince(f"revision {number}", MappingChange(old, in_force(desk)))
+
+
+def reader(bridge: wiring.Bridge, desk: Desk) -> FreshReadings:
+    """Return what reads records for a plan, at the pace of an import."""
+    return FreshReadings(desk.context, desk.connectors, bridge.worker.budget)
 
 
 def in_force(desk: Desk) -> Context:
@@ -83,9 +110,11 @@ def effect(
     *,
     take: Take = lambda _effect: None,
     look: Look = lambda _seen: None,
+    read: Read | None = None,
 ) -> EffectSummary:
     """Return what these mappings would do, against those in force; see `effect_of`."""
-    return effect_of(desk.ledger, in_force(desk), mappings.context, take=take, look=look)
+    new = mappings.context
+    return effect_of(desk.ledger, in_force(desk), new, take=take, look=look, read=read)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
-from bridge.core.merge.rereading import KnownReadings, reread
+from bridge.core.merge.rereading import FreshValues, KnownReadings, reread
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, transact
 from bridge.flow import commit, confirmed
@@ -56,6 +56,8 @@ class RemapPart:
     to: Mapping[str, Mapping[str, Mapping[str, str]]]
     """Sync -> connection -> field -> the revision that the change has brought in force."""
     links: Mapping[str, ConfirmedOps] = field(default_factory=dict)
+    fresh: Mapping[str, FreshValues] = field(default_factory=dict)
+    """By link: what was read for the plan, for the ledger did not know it."""
     approved: bool = False
     """An admin has seen that it is more than the guard lets through."""
     busy: list[str] = field(default_factory=list)
@@ -203,7 +205,8 @@ def _step(context: Context, task: Task, part: RemapPart) -> Changes:
     sync, ops = context.syncs.get(link.sync), part.links.get(link.id, {})
     if sync is None:
         return to
-    notes = reread(link, context.rules(sync), part.known_here(context, link.sync))
+    known, fresh = part.known_here(context, link.sync), part.fresh.get(link.id)
+    notes = reread(link, context.rules(sync), known, fresh)
     moved = bool(notes)
     wanted = replan(context, link, task.link_work, to.now, lane=LANE, run_id=part.run)
     kept = [new for new in wanted.work if _is_confirmed(new, wanted, ops)]

@@ -104,6 +104,8 @@ class SteadyLinks:
         value = state["value"]
         if type(value) not in PLAIN:
             return False
+        if state.get("from") == connection:
+            return bool(field_map.read(shadow) == value)  # see `scalars.first_contact`
         key = (connection, field_map.name, type(shadow), shadow, type(value), value)
         known = self.agreed.get(key)
         if known is None:

@@ -16,7 +16,7 @@ from bridge.core.mapping.fieldmap import FieldMap, same_declaration
 from bridge.core.merge import observations
 from bridge.core.merge.case import Observation, Rules
 from bridge.core.merge.leaving import settle_without_absent
-from bridge.core.merge.rereading import KnownReadings, is_followed, reread
+from bridge.core.merge.rereading import FreshValues, KnownReadings, is_followed, reread
 from bridge.core.model.state import Attempt, Link, Note, Side, SideField
 from bridge.core.model.values import Canonical, Marker, Raw
 from bridge.core.planning.calls import PlannedCall
@@ -102,6 +102,8 @@ class LinkEffect:
     """Writes that are due without the change as well."""
     unread: list[tuple[str, str]] = field(default_factory=list)
     """Connection and field whose value nobody knows before the record is read."""
+    fresh: FreshValues = field(default_factory=dict)
+    """What was read for it, of what the ledger does not know."""
     open_attempt: bool = False
     """A write of the ticket is under way, or its fate unknown: it may come out otherwise."""
 
@@ -203,19 +205,25 @@ def effect_on(
     link: Link,
     as_it_is: Link | None = None,
     *,
+    fresh: FreshValues | None = None,
     leave_out: LeaveOut = lambda _link, _name, calls: calls,
 ) -> LinkEffect:
     """Return what a change does to a link, which is changed on the way.
 
     `as_it_is`: the same once more as the old rules see it, where something may be due to it anyway.
+    `fresh`: what was read of late of what the ledger does not know.
     """
-    effect = LinkEffect(link.id, subject_of(link))
-    effect.unread = change.unread(link)
+    effect = LinkEffect(link.id, subject_of(link), fresh=fresh or {})
+    effect.unread = [
+        (name, field_name)
+        for name, field_name in change.unread(link)
+        if field_name not in effect.fresh.get(name, {})
+    ]
     effect.open_attempt = any(side.attempt is not None for side in link.live().values())
     before = {name: state.value for name, state in link.state.items()}
     notes: list[Note] = []
     if (sync := change.new.syncs.get(link.sync)) is not None:
-        notes += reread(link, change.new.rules(sync), change.known(link.sync))
+        notes += reread(link, change.new.rules(sync), change.known(link.sync), fresh)
     effect.moved = [
         MovedState(name, before.get(name), state.value)
         for name, state in link.state.items()

@@ -1,12 +1,16 @@
 """`bridge mappings effect`, as it is typed."""
 
 import json
+import re
 import shutil
+from collections import Counter
 
 import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
+from bridge.config.mapping_texts import read_folder
+from bridge.ledger import mapping_revisions
 from tests.cli.conftest import KEYS
 from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 
@@ -99,3 +103,22 @@ def test_wrong_mappings_are_refused_with_their_lines(estate, folder):
 def test_a_revision_that_there_is_not_is_named(estate):
     assert "no revision 7 of the mappings" in typed(estate, "--revision", 7, code=2)
     assert "give one of" in typed(estate, "--revision", 7, "--from", "/", code=2)
+
+
+def test_what_is_in_force_is_carried_out_as_it_was_shown(estate, folder):
+    change(folder, "switch.yaml", ON_HOLD)
+    with estate.ledger.transaction() as tx:
+        for files in (read_folder(estate.folder / "mappings"), read_folder(folder)):
+            mapping_revisions.add(tx, files, author="ana", now=estate.clock.now())
+    estate.start({"mappings/switch.yaml": (folder / "switch.yaml").read_text()})
+    said = estate.command("mappings", "apply", "--yes", "--override-unsafe")
+    assert "the mappings in force, against revision 1:" in said
+    assert "status 1: pending → on_hold 1" in said
+    (run,) = re.findall(r"run (\d+) carries it out", said)
+    estate.settle()
+    shown = Counter(row["status"] for row in estate.apps["product"].tickets())
+    assert shown == {"open": 2, "on_hold": 1}
+    assert f"run {run} (mapping of helpdesk) made 0 records and wrote to others 1 time" in (
+        estate.command("undo", run, "--dry-run")
+    )
+    assert "0 concerned" in estate.command("mappings", "apply", "--yes")

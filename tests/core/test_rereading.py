@@ -43,6 +43,20 @@ def test_what_is_taken_back_reads_as_it_did():
     assert (is_level(given, "H", "status"), given.state["status"].rev) == (True, 3)
 
 
+def test_what_a_mapping_has_made_of_a_side_is_taken_back_also_where_it_is_written_alike():
+    """`on_hold` is written as `pending` before and after: that alone would be agreement."""
+    write = {"on_hold": "pending"}
+    alike = {"write": lambda value: write.get(value, value)}
+    given = link("H", "L")
+    look(given, "H", 0, status="pending")
+    reads = {"read": lambda raw: "on_hold" if raw == "pending" else raw}
+    new = {**reads, "write": lambda value: NotCarried("no") if value == "pending" else "pending"}
+    reread(given, under(status=new), STORED)
+    assert value(given, "status") == "on_hold"
+    reread(given, under(status={"read": lambda raw: raw, **alike}, revision="3"), LATER)
+    assert value(given, "status") == "pending"
+
+
 def test_what_a_human_has_set_elsewhere_meanwhile_stands():
     given = moved()
     given.sides["L"].fields["status"].level = given.state["status"].rev

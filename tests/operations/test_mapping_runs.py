@@ -1,6 +1,7 @@
 """A change of the mappings is carried out as it was confirmed: those writes, and no others."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from bridge.errors import Busy, NotPossible
 from bridge.ledger import connection_health, run_records, tables, timeline
 from bridge.operations import link as link_acts
 from bridge.operations import mapping_runs
+from bridge.operations.fresh_readings import FreshReadings
 from bridge.runs import remapping, undo
 from bridge.simulate.virtual_worker import StepWorker
 from tests.flow.taken_away import LivingWorld
@@ -39,9 +41,11 @@ def take_up(world, new):
     world.start(maps=new.maps, syncs=new.syncs)
 
 
-def confirm(world, new):
+def confirm(world, new, read=None):
+    """Confirm a change; gives the id of its run and the planned writes, before any is made."""
     effects = []
-    with mapping_runs.planned(world.ledger, world.context, new, take=effects.append) as plan:
+    plan = mapping_runs.planned(world.ledger, world.context, new, take=effects.append, read=read)
+    with plan as plan:
         take_up(world, new)
         with world.ledger.transaction() as tx:
             run_id = mapping_runs.start(tx, world.context, plan, override_unsafe=True)
@@ -260,3 +264,70 @@ def test_taken_back_all_is_as_before_but_for_what_humans_have_edited(edited):
             else:
                 assert now == before[name][remote_id], (name, remote_id)
     assert world.unsettled() == []
+
+
+def unmapped(context, name, field):
+    """The context by which a system's field is not mapped."""
+    entity_map = context.maps[name]["ticket"]
+    fields = {each: made for each, made in entity_map.fields.items() if each != field}
+    maps = {**context.maps, name: {"ticket": replace(entity_map, fields=fields)}}
+    return replace(context, maps=maps, taken_in={}, _rules={})
+
+
+@pytest.fixture
+def narrow():
+    """Tickets that were mirrored while P's priority was not mapped."""
+    world = LivingWorld("LHP")
+    take_up(world, unmapped(world.everything, "P", "priority"))
+    for number in range(4):
+        made = world.systems["L"].add(
+            subject=f"Number {number}", status="open", priority="high", tags=[]
+        )
+        world.hint("L", made)
+    world.settle()
+    return world
+
+
+def reading(world):
+    return FreshReadings(world.everything, world.connectors, world.limits)
+
+
+def test_a_field_that_nobody_has_read_is_not_guessed(narrow):
+    since = marks(narrow)
+    run_id, confirmed = confirm(narrow, narrow.everything)
+    narrow.settle()
+    assert (confirmed, by_bridge(narrow, since)) == ([], Counter())
+    assert run(narrow, run_id).finished_at is not None
+
+
+def test_a_field_that_was_read_for_the_plan_is_written_as_planned(narrow):
+    since = marks(narrow)
+    _run, confirmed = confirm(narrow, narrow.everything, reading(narrow))
+    assert Counter((write.connection, *write.sent.items()) for write in confirmed) == {
+        ("P", ("priority", "high")): 4
+    }
+    narrow.settle()
+    assert by_bridge(narrow, since) == written_by_field(confirmed)
+    quiet = marks(narrow)
+    narrow.reconcile()
+    assert by_bridge(narrow, quiet) == Counter()
+
+
+def test_what_a_human_has_said_there_since_it_was_read_is_left_alone(narrow):
+    _run, confirmed = confirm(narrow, narrow.everything, reading(narrow))
+    theirs = confirmed[0]
+    narrow.systems["P"].edit(theirs.id, priority="low")
+    narrow.settle()
+    assert narrow.systems["P"].peek(theirs.id)["priority"] == "low"
+    assert [(name, field) for name, field, _why in notes(narrow, "left alone")] == [
+        ("P", "priority")
+    ]
+
+
+def test_a_system_that_does_not_answer_leaves_its_fields_unknown(narrow):
+    narrow.systems["P"].fail("before", on="read", times=50)
+    read = reading(narrow)
+    with mapping_runs.planned(narrow.ledger, narrow.context, narrow.everything, read=read) as plan:
+        assert plan.summary.unread == {("P", "priority"): 4}
+        assert plan.writes == 0
+    assert "no answer" in read.failed["P"]

@@ -9,6 +9,7 @@ shadow is a base again, so that what a human changes next is an edit and no firs
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from bridge.core.mapping.fieldmap import FieldMap, same_declaration
 from bridge.core.merge.case import MAPPING, Case, Observation, Rules
@@ -19,6 +20,8 @@ from bridge.core.merge.policies import move_state
 from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
 from bridge.core.model.values import NO_BASE, Marker, Raw
 
+NEVER_READ: Final = SideField()
+
 KnownReadings = Mapping[str, Mapping[str, Collection[str]]]
 """Connection -> field -> revisions that took the raw value from where it is taken now.
 
@@ -26,16 +29,22 @@ What was taken by any other revision is another value of the record's, or nobody
 """
 
 
-def reread(link: Link, rules: Rules, known: KnownReadings) -> list[Note]:
+FreshValues = Mapping[str, Mapping[str, Raw]]
+"""Connection -> field -> raw value, read of late, of fields that were never read as now."""
+
+
+def reread(
+    link: Link, rules: Rules, known: KnownReadings, fresh: FreshValues | None = None
+) -> list[Note]:
     """Read all that can be read anew of a link's sides; return the lines for its timeline.
 
     A field that could not be read for another reason than its mapping, and one of an open attempt,
-    waits for a read of the record.
+    waits for a read of the record. `fresh` has what the stored values cannot tell.
     """
     due = {
         connection: names
         for connection, side in link.live().items()
-        if (names := outdated(side, rules, known))
+        if (names := outdated(side, rules, known) | _lacking(side, rules, (fresh or {})))
     }
     notes: list[Note] = []
     # A state moves before the others are compared with it.
@@ -60,6 +69,21 @@ def outdated(side: Side, rules: Rules, known: KnownReadings) -> dict[str, Raw]:
         if not isinstance(raw, Marker) and _is_from_there(entry, field_map, revisions.get(name)):
             found[name] = raw
     return found
+
+
+def _lacking(side: Side, rules: Rules, fresh: FreshValues) -> dict[str, Raw]:
+    """Return the fresh values of a side that it was never read with by the mapping of now."""
+    entity_map, values = rules.maps.get(side.connection), fresh.get(side.connection, {})
+    if entity_map is None or not values or side.read_at is None or not is_followed(side):
+        return {}
+    mine = side.attempt.sent if side.attempt is not None else {}
+    return {
+        name: raw
+        for name, raw in values.items()
+        if (field_map := entity_map.fields.get(name)) is not None
+        and name not in mine
+        and side.fields.get(name, NEVER_READ).map_rev != field_map.revision
+    }
 
 
 def is_followed(side: Side) -> bool:

@@ -44,6 +44,8 @@ no change: nobody is known to have edited anything. It becomes the shadow; the f
     it waited in a conflict when its    joins the one that is open;   F18: nobody has decided
     record left the link                else opens one, unless it
                                         agrees
+    another mapping had read the state  the state takes the new       F19: no human has said it
+    from this side                      reading, set by `mapping`
     it agrees with the state            level                         F10: nothing to settle
     a conflict is open on the field     not level                     F18: frozen
     same raw value, other mapping;      the state takes the new       F19: the edit is the table's
@@ -154,6 +156,8 @@ def first_contact(case: Case, raw: Raw) -> None:
         _begin_state(case, raw, value)
     elif not known and old is not NO_BASE:
         _ask_again(case, raw)
+    elif _was_set_by_another_table(case, value):
+        _reread(case, raw, value)
     elif case.agrees(raw):
         case.mark_level()
     elif case.state.candidates is not None:
@@ -163,11 +167,17 @@ def first_contact(case: Case, raw: Raw) -> None:
         # The record is as it was; only the table that reads it is another.
         _reread(case, raw, value)
     else:
-        case.entry.level = NEVER
-        if value is not None and raw != case.capability.default:
-            _settle_by_declaration(case, raw, value)
-        elif unseen := _end_of_the_unseen(case, None, wins=False):
-            open_conflict(case, raw, unseen)
+        _settle_two_histories(case, raw, value)
+
+
+def _was_set_by_another_table(case: Case, value: Canonical | Unreadable) -> bool:
+    """Return whether the state is what another table made of this very side, and of no human.
+
+    What is written as the side would agree, also where it reads otherwise by now.
+    """
+    state = case.state
+    mine = state.read_from == case.connection and state.candidates is None
+    return mine and not isinstance(value, Unreadable) and value != state.value
 
 
 def _ask_again(case: Case, raw: Raw) -> None:
@@ -202,6 +212,15 @@ def _reread(case: Case, raw: Raw, value: Canonical) -> None:
         case.entry.level = NEVER
         why = "reads differently; the state stands"
         case.note("remapped", raw=raw, value=value, why=why, rev=case.state.rev)
+
+
+def _settle_two_histories(case: Case, raw: Raw, value: Canonical) -> None:
+    """Settle a value with no known edit that the state does not agree with (rule F10)."""
+    case.entry.level = NEVER
+    if value is not None and raw != case.capability.default:
+        _settle_by_declaration(case, raw, value)
+    elif unseen := _end_of_the_unseen(case, None, wins=False):
+        open_conflict(case, raw, unseen)
 
 
 def _settle_by_declaration(case: Case, raw: Raw, value: Canonical) -> None:

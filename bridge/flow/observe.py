@@ -66,7 +66,7 @@ from bridge.flow.readings import (
 )
 from bridge.flow.replan import still_open
 from bridge.flow.write import Moved, OpenWrite, voided
-from bridge.ledger import drift_findings, hints, intents, probes
+from bridge.ledger import drift_findings, hints, intents, listings, probes
 from bridge.ledger.attempts import ClosedAttempt
 from bridge.ledger.database import Tx
 from bridge.ledger.webhook_inbox import Answered
@@ -243,6 +243,7 @@ def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
         heir = yield from heir_of(context, task, side)
     if side.missing_since is not None and heir is None:
         notes += yield from look_around(context, task, side)
+        yield from note_last_listing(context, task, side)
     rules, seconds = context.rules(context.syncs[link.sync]), settling_time.total_seconds()
     notes += lifecycle.record_missing(
         link, side.connection, now, seconds, rules if heir is None else None
@@ -250,6 +251,18 @@ def read_absence(context: Context, task: Task, side: Side) -> Steps[Reading]:
     if side.tombstone:
         return Reading("applied", "the record is gone", notes, heir=heir)
     return Reading("pending", "", notes, again_at=now + settling_time)
+
+
+def note_last_listing(context: Context, task: Task, side: Side) -> Steps[None]:
+    """Take it from the last complete listing that showed a record that the record was there then.
+
+    So what was edited elsewhere before does not count as edited after its end (rule F21).
+    """
+    ref = Ref(side.connection, the_link(task).entity, side.remote_id)
+    began = yield from transact(lambda tx: listings.last_shown(tx, ref))
+    if began is not None:
+        # A listing may lag behind.
+        lifecycle.was_there(side, began - context.settling_time(ref.connection, ref.entity))
 
 
 def heir_of(context: Context, task: Task, gone: Side) -> Steps[Ref | None]:

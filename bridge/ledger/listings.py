@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, Update, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert
 
+from bridge.core.model.values import Ref
 from bridge.ledger.database import Tx, insert_for, one_of
-from bridge.ledger.tables import link, side, sighting, stray_copy, work
+from bridge.ledger.tables import link, run, side, sighting, stray_copy, work
 
 PAGE = 500
 """Unseen records returned at a time."""
@@ -90,6 +91,18 @@ def unseen(
     rows = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
     rows = rows.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
     return list(tx.execute(rows.order_by(side.c.id).limit(PAGE)))
+
+
+def last_shown(tx: Tx, ref: Ref) -> datetime | None:
+    """Return when the newest complete listing that showed a record began; None: not known."""
+    found = select(run.c.started_at).join(sighting, sighting.c.seen_run == run.c.id)
+    found = found.join(side, side.c.id == sighting.c.side_id)
+    asked = (
+        side.c.connection == ref.connection,
+        side.c.entity == ref.entity,
+        side.c.remote_id == ref.id,
+    )
+    return tx.execute(found.where(*asked)).scalar()
 
 
 _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)

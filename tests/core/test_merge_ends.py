@@ -6,8 +6,9 @@ import pytest
 
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.case import Rules
-from bridge.core.merge.lifecycle import record_missing, resolve
+from bridge.core.merge.lifecycle import leave_scope, record_missing, resolve, was_there
 from bridge.core.model.capabilities import Support, Writable
+from bridge.core.model.state import Side
 from bridge.core.model.syncs import FieldPolicy
 from tests.core.builders import MAPS, WRITABLE, at, is_level, kinds, level, look, rules, value
 
@@ -80,17 +81,76 @@ NOT_TAKEN = {
 
 
 @pytest.mark.parametrize(("declared", "said"), NOT_TAKEN.values(), ids=NOT_TAKEN.keys())
-@pytest.mark.parametrize(("edited_at", "expected"), [(5, "changed"), (11, "conflict")])
-def test_f21_what_the_deleted_side_cannot_take_says_nothing_unless_it_was_edited_after(
-    declared, said, edited_at, expected
+@pytest.mark.parametrize(
+    ("edited_at", "last_there", "expected"),
+    [(5, 6, "changed"), (5, 5, "changed"), (5, 0, "conflict"), (11, 6, "conflict")],
+)
+def test_f21_what_the_deleted_side_cannot_take_says_nothing_if_it_was_edited_before(
+    declared, said, edited_at, last_there, expected
 ):
     under = rules(delete="close", **declared)
     given = level("L", "P", status="new", subject="a", under=under)
     look(given, "L", edited_at, under=under, subject="b")
     assert given.state["subject"].rev == 2
     said_of_subject(given, **said)
+    was_there(given.sides["P"], at(last_there))
     record_missing(given, "P", at(10), 2, under)
     assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
+
+
+def without_subject():
+    fields = {name: each for name, each in MAPS["P"].fields.items() if name != "subject"}
+    return rules(delete="close", maps={**MAPS, "P": EntityMap("ticket", fields)})
+
+
+@pytest.mark.parametrize(("edited_at", "expected"), [(5, "changed"), (7, "conflict")])
+def test_f21_nor_does_what_it_does_not_have_at_all(edited_at, expected):
+    under = without_subject()
+    given = level("L", "P", status="new", under=under)
+    look(given, "L", 1, under=under, subject="a")
+    look(given, "L", edited_at, under=under, subject="b")
+    look(given, "P", 6, under=under, status="new")
+    record_missing(given, "P", at(10), 2, under)
+    assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", expected]
+
+
+def test_f21_what_was_met_without_a_base_is_no_edit_where_the_record_was_not_missed_yet():
+    under = without_subject()
+    given = level("L", "P", status="new", under=under)
+    look(given, "L", 5, under=under, subject="a")
+    record_missing(given, "P", at(10), 2, under)
+    assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", "changed"]
+
+
+@pytest.mark.parametrize("decided_at", [5, 11])
+def test_f21_what_an_admin_decided_after_the_record_was_last_there_speaks_against_its_end(
+    decided_at,
+):
+    under = rules(delete="close")
+    given = level("L", "P", status="new", under=under)
+    record_missing(given, "P", at(10), 2, under)
+    resolve(given, "status", "on_hold", at(decided_at))
+    assert kinds(record_missing(given, "P", at(12), 2, under)) == ["deleted", "conflict"]
+    assert value(given, "status") == "on_hold"
+
+
+@pytest.mark.parametrize(("edited_at", "expected"), [(5, "changed"), (7, "conflict")])
+def test_f21_nor_does_leaving_the_scope_close_what_may_have_been_edited_after(edited_at, expected):
+    under = rules(delete="close", to=("L", "H"))
+    under = Rules(replace(under.sync, leave_scope="close"), under.maps, under.writable)
+    given = level("L", "P", status="new", subject="a", under=under)
+    look(given, "P", 6, under=under, status="new")
+    look(given, "L", edited_at, under=under, subject="b")
+    assert kinds(leave_scope(given, "P", at(10), under)) == ["left scope", expected]
+
+
+def test_f21_a_record_that_was_never_read_is_not_known_to_have_been_there():
+    given = level("L", status="new")
+    given.sides["P"] = Side("P", "P-1")
+    was_there(given.sides["P"], at(5))
+    assert given.sides["P"].read_at is None
+    was_there(given.sides["L"], at(-5))
+    assert given.sides["L"].read_at == at(0)
 
 
 def test_f21_what_it_could_have_taken_speaks_against_its_end():

@@ -234,3 +234,54 @@ def test_where_ends_delete_a_restored_ticket_stays_open_and_alone(make):
     see(estate, "helpdesk", refs, HOUR)
     estate.reconcile()
     assert status(estate, "helpdesk", refs) == "open"
+
+
+def unreadable_at(make, gone, **declared):
+    """Give a pair of tickets of which one shows a status that has no reading, so takes none."""
+    estate, refs = make(**declared)
+    store = estate.apps[gone].store
+    store.put({**store.get(refs[gone]), "status": "escalated"})
+    see(estate, gone, refs)
+    estate.clock.advance(DAY)
+    return estate, refs
+
+
+EDITS = {"helpdesk": {"status": "pending"}, "product": {"status": "on_hold"}}
+
+
+@pytest.mark.parametrize("gone", ["helpdesk", "product"])
+@pytest.mark.parametrize("end", ["close", "delete", "leave_scope"])
+def test_an_edit_a_moment_after_the_end_that_the_record_could_not_take_is_not_lost(make, gone, end):
+    (kept,) = {"helpdesk", "product"} - {gone}
+    if end == "leave_scope" and gone == "helpdesk":
+        gone, kept = kept, gone  # the scope is declared for PostHog's alone
+    declared = {end: "close"} if end == "leave_scope" else {"delete": end, "allow": (kept,)}
+    estate, refs = unreadable_at(make, gone, **declared)
+    if end == "leave_scope":
+        leave(estate, refs)
+    else:
+        estate.apps[gone].delete(refs[gone])
+    estate.clock.advance(0.2)
+    estate.apps[kept].edit(refs[kept], EDITS[kept])
+    see(estate, kept, refs)
+    see(estate, gone, refs)
+    estate.reconcile()
+    (row,) = conflicts(estate)
+    assert row["field"] == "status"
+    assert status(estate, kept, refs) == EDITS[kept]["status"]
+
+
+@pytest.mark.parametrize("gone", ["helpdesk", "product"])
+def test_an_edit_that_a_later_listing_of_the_record_followed_does_not_speak_against_its_end(
+    make, gone
+):
+    (kept,) = {"helpdesk", "product"} - {gone}
+    estate, refs = unreadable_at(make, gone, delete="close")
+    estate.apps[kept].edit(refs[kept], EDITS[kept])
+    see(estate, kept, refs)
+    estate.clock.advance(HOUR)
+    estate.reconcile()
+    estate.clock.advance(DAY)
+    estate.apps[gone].delete(refs[gone])
+    see(estate, gone, refs)
+    assert (status(estate, kept, refs) in {"closed", "resolved"}, conflicts(estate)) == (True, [])

@@ -58,6 +58,12 @@ def record_missing(
     return notes
 
 
+def was_there(side: Side, at: datetime) -> None:
+    """Note that a record that is gone is known to have been there at a time."""
+    if side.read_at is not None:
+        side.read_at = max(side.read_at, at)
+
+
 def record_returned(link: Link, side: Side, read_at: datetime, rules: Rules) -> list[Note]:
     """Note that a record is there (again): its old shadow is the base of what it shows now.
 
@@ -254,22 +260,31 @@ def is_ended_by(link: Link, connection: str) -> bool:
 
 
 def _edited_since(link: Link, side: Side, rules: Rules) -> list[str]:
-    """Return the fields that a living side edited after `side` could last have shown them.
+    """Return the fields that were edited elsewhere, as `side` has neither shown nor been told.
 
-    What `side` cannot take is never level there and says nothing, unless it was edited after the
-    record was missed.
+    What `side` cannot take is never brought there and says nothing, unless it may have been edited
+    after the record was last known to be there.
     """
-    living = link.live()
+    humans = {*link.live(), ADMIN}
     edited = []
     for name, state in link.state.items():
         entry = side.fields.get(name)
-        if entry is None or state.set_by not in living or entry.level >= state.rev:
+        if state.set_by not in humans or (entry is not None and entry.level >= state.rev):
             continue
-        gone = side.missing_since
-        since_then = gone is not None and state.hi is not None and state.hi > gone
-        if since_then or _takes(link, side, name, rules):
+        owed = entry is not None and _takes(link, side, name, rules)
+        if owed or _may_be_later(state, side):
             edited.append(name)
     return sorted(edited)
+
+
+def _may_be_later(state: FieldState, side: Side) -> bool:
+    """Return whether a value may have been set after a record was last known to be there.
+
+    What was met without a base is no edit that anybody is known to have made (rule F10): that
+    counts only if it was met after the record was missed.
+    """
+    there = side.missing_since if state.lo is None else side.read_at
+    return there is not None and state.hi is not None and state.hi > there
 
 
 def _takes(link: Link, side: Side, name: str, rules: Rules) -> bool:

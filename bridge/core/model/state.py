@@ -159,7 +159,10 @@ class Side:
     fields: dict[str, SideField] = field(default_factory=dict)
     version: str | None = None
     read_at: datetime | None = None
-    """When the last read or write was sent, by our clock: older data is stale."""
+    """When the last read or write was sent, by our clock: older data is stale.
+
+    Of a record that is gone: when it was there last, as far as is known.
+    """
     attempt: Attempt | None = None
     missing_since: datetime | None = None
     """Not found since then; a second absence makes the tombstone (rule F21)."""

@@ -53,8 +53,12 @@ class TimeLimit:
 
     def is_over(self) -> bool:
         """Return whether it has run out."""
+        return self.left() <= 0
+
+    def left(self) -> float:
+        """Return how many seconds are left; none or less: it has run out."""
         now = self._clock.now()
         if now < self._asked_at:
             self._end -= self._asked_at - now
         self._asked_at = now
-        return now >= self._end
+        return (self._end - now).total_seconds()

@@ -39,6 +39,15 @@ class Duty:
     """Failures in a row by a defect of ours."""
     is_well: bool = False
     """It has worked here since it last failed, anywhere."""
+    asked_at: datetime | None = None
+    """When it was last asked whether it is due."""
+
+    def is_due(self, now: datetime) -> bool:
+        """Return whether its time has come; a clock that was set back puts off nothing."""
+        if self.asked_at is not None and now < self.asked_at:
+            self.due = now
+        self.asked_at = now
+        return now >= self.due
 
 
 def run_clock(
@@ -84,7 +93,7 @@ def do_what_is_due(bridge: wiring.Bridge, duties: Iterable[Duty]) -> None:
     """
     for duty in duties:
         now = bridge.clock.now()
-        if now < duty.due:
+        if not duty.is_due(now):
             continue
         try:
             duty.act()

@@ -90,6 +90,7 @@ class RemoteCalls:
 
     A place that we give back ourselves ends that at once.
     """
+    _submitted_at: datetime = LONG_AGO
     _promised: Counter[str] = field(default_factory=Counter)
     """By connection: calls that were promised and not asked for yet."""
     _landed: SimpleQueue[Future[list[object]]] = field(default_factory=SimpleQueue)
@@ -182,6 +183,9 @@ class RemoteCalls:
     def submit(self) -> None:
         """Send what the budgets allow, but for what may not be called any more."""
         now = self.context.clock.now()
+        if now < self._submitted_at:
+            self._closed_until.clear()  # the clock was set back, which the budget follows
+        self._submitted_at = now
         self.free_landed()
         for connection, line in self.lines.items():
             if not line:
@@ -305,7 +309,9 @@ class RemoteCalls:
         gathered = 0
         while self.flying and gathered < MAX_GATHERED:
             try:
-                landed = self._landed.get(timeout=max(0.0, (until - clock.now()).total_seconds()))
+                left = (until - clock.now()).total_seconds()
+                # No longer than that, should the clock have been set back.
+                landed = self._landed.get(timeout=min(max(0.0, left), timeout))
             except Empty:
                 return
             self._take_in(landed)

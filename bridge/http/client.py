@@ -23,7 +23,7 @@ import urllib3
 from requests.adapters import BaseAdapter
 
 from bridge import foreign_json
-from bridge.clock import Clock
+from bridge.clock import Clock, TimeLimit
 from bridge.core.model.clocks import ClocksApart
 from bridge.core.model.syncs import Connection
 from bridge.errors import (
@@ -124,7 +124,7 @@ class Http:
         self._skew = ClockSkew()
         self._base = connection.base_url.rstrip("/")
         self._origin = urlsplit(self._base)[:2]
-        self._held_until: datetime | None = None
+        self._held: TimeLimit | None = None
         self._scrubber = Scrubber(connection.secrets)
         self._template = CallTemplate(self._base)
         size = max(connection.concurrency, 1)
@@ -190,9 +190,7 @@ class Http:
 
     def _check_retry_after(self) -> None:
         """Refuse to call before the time that the vendor's Retry-After named."""
-        if self._held_until is None:
-            return
-        left = (self._held_until - self._clock.now()).total_seconds()
+        left = 0.0 if self._held is None else self._held.left()
         if left > 0:
             raise self._error(
                 RateLimited,
@@ -267,9 +265,7 @@ class Http:
             return self._error(NotSent if write else Unavailable, message, **fields)
         if issubclass(kind, RateLimited):
             fields["retry_after"] = wait = self._retry_after(headers)
-            self._held_until = (
-                self._clock.now() + timedelta(seconds=wait) if wait else self._held_until
-            )
+            self._held = TimeLimit(self._clock, wait) if wait else self._held
         return self._error(kind, f"answered {status}", **fields)
 
     def _failed(self, error: Exception, *, write: bool) -> RemoteError:

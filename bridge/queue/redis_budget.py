@@ -38,14 +38,11 @@ SET_BACK_SECONDS: Final = 1.0
 
 # The state of a connection in Redis: `log` has the time of each call (a sorted set), `leases` the
 # calls in flight by holder with the time at which they run out, `state` the time of the first call
-# (`born`), the time until which nothing is granted (`until`) and the time of the last question
-# (`last`).
-_ACQUIRE: Final = """
+# (`born`), the time until which nothing is granted (`until`) and the time of the last question or
+# news (`last`).
+_FOLLOW: Final = """
 local log, leases, state = KEYS[1], KEYS[2], KEYS[3]
 local now = tonumber(ARGV[1])
-local holder, hold, places, rates = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local share = tonumber(ARGV[7])
-if share < 1 then places = math.max(1, places - 1) end
 if now < 0 then
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -53,7 +50,7 @@ end
 local known = redis.call('HMGET', state, 'born', 'until', 'last')
 local born, till = tonumber(known[1] or '') or now, tonumber(known[2] or '') or 0
 local step = (tonumber(known[3] or '') or now) - now
-if step >= tonumber(ARGV[8]) then
+if step >= tonumber(ARGV[2]) then
   born, till = born - step, till - step
   redis.call('HSET', state, 'until', string.format('%.6f', till))
   for _, key in ipairs({log, leases}) do
@@ -64,13 +61,20 @@ if step >= tonumber(ARGV[8]) then
   end
 end
 redis.call('HSET', state, 'born', string.format('%.6f', born), 'last', string.format('%.6f', now))
+"""
+"""Begins every script: the time; all that is known is moved back with a clock that was set back."""
+
+_ACQUIRE: Final = f"""{_FOLLOW}
+local holder, hold, places, rates = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local busy, share = ARGV[7], tonumber(ARGV[8])
+if share < 1 then places = math.max(1, places - 1) end
 local wait = till - now
 if wait > 0 then return tostring(wait) end
 redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
 local held = redis.call('ZSCORE', leases, holder)
 if not held and redis.call('ZCARD', leases) >= places then
   local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
-  return tostring(math.max(0.001, math.min(tonumber(first[2]) - now, tonumber(ARGV[6]))))
+  return tostring(math.max(0.001, math.min(tonumber(first[2]) - now, tonumber(busy))))
 end
 local longest = 0
 wait = 0
@@ -98,17 +102,10 @@ redis.call('ZADD', leases, string.format('%.6f', now + hold), holder)
 return '0'
 """
 
-_CHARGE: Final = """
-local log, state = KEYS[1], KEYS[3]
-local now = tonumber(ARGV[1])
-if now < 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-end
-redis.call('HSETNX', state, 'born', string.format('%.6f', now))
+_CHARGE: Final = f"""{_FOLLOW}
 local at, longest = now, 0
-for _ = 1, tonumber(ARGV[2]) do
-  for i = 3, #ARGV, 2 do
+for _ = 1, tonumber(ARGV[3]) do
+  for i = 4, #ARGV, 2 do
     local calls, seconds = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
     local nth = redis.call('ZREVRANGE', log, calls - 1, calls - 1, 'WITHSCORES')
     if nth[2] then at = math.max(at, tonumber(nth[2]) + seconds) end
@@ -120,15 +117,9 @@ redis.call('PEXPIRE', log, math.ceil((at - now + longest) * 1000) + 1000)
 return '0'
 """
 
-_HOLD_OFF: Final = """
-local now = tonumber(ARGV[1])
-if now < 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-end
-local known = tonumber(redis.call('HGET', KEYS[1], 'until') or '0')
-local till = math.max(now + tonumber(ARGV[2]), known)
-redis.call('HSET', KEYS[1], 'until', string.format('%.6f', till))
+_HOLD_OFF: Final = f"""{_FOLLOW}
+till = math.max(now + tonumber(ARGV[3]), till)
+redis.call('HSET', state, 'until', string.format('%.6f', till))
 return '0'
 """
 
@@ -152,12 +143,13 @@ class RedisBudget:
         """Take a call for at most `hold` seconds; return 0 if granted, else the seconds to wait."""
         arguments: list[str | float] = [
             self._time(now),
+            SET_BACK_SECONDS,
             holder,
             hold,
             connection.concurrency,
             len(connection.rates),
         ]
-        arguments += [BUSY_WAIT_SECONDS, SHARES[lane], SET_BACK_SECONDS]
+        arguments += [BUSY_WAIT_SECONDS, SHARES[lane]]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
@@ -176,7 +168,7 @@ class RedisBudget:
         """Count requests made without asking, each at the next time that the rates allow."""
         if not connection.rates:
             return
-        arguments: list[str | float] = [self._time(now), requests]
+        arguments: list[str | float] = [self._time(now), SET_BACK_SECONDS, requests]
         for rate in connection.rates:
             arguments += [rate.calls, rate.seconds]
         try:
@@ -187,7 +179,8 @@ class RedisBudget:
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
         """Grant nothing to anyone for so long, because the vendor sent Retry-After."""
         try:
-            self._hold_off(keys=[_keys(connection_name)[2]], args=[self._time(now), seconds])
+            arguments = [self._time(now), SET_BACK_SECONDS, seconds]
+            self._hold_off(keys=_keys(connection_name), args=arguments)
         except (RedisError, OSError):
             return
 
@@ -218,10 +211,10 @@ class _ConnectionUsage:
     until: float = 0.0
     """Nothing is granted until then."""
     last: float = 0.0
-    """When it was last asked for."""
+    """The time of the last question or news."""
 
     def follow(self, at: float) -> None:
-        """Note the time of a question; move all back with a clock that was set back."""
+        """Note the time; move all that is known back with a clock that was set back."""
         if (step := self.last - at) >= SET_BACK_SECONDS:
             self.born -= step
             self.until -= step
@@ -243,8 +236,7 @@ class MemoryBudget:
         """Take a call for at most `hold` seconds; return 0 if granted, else the seconds to wait."""
         at = now.timestamp()
         with self._lock:
-            usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
-            usage.follow(at)
+            usage = self._at(connection.name, at)
             wait = usage.until - at
             if wait > 0:
                 return wait
@@ -274,7 +266,7 @@ class MemoryBudget:
         """Count requests made without asking, each at the next time that the rates allow."""
         at = now.timestamp()
         with self._lock:
-            usage = self._usage.setdefault(connection.name, _ConnectionUsage(born=at))
+            usage = self._at(connection.name, at)
             for _ in range(requests if connection.rates else 0):
                 full = [rate for rate in connection.rates if len(usage.calls) >= rate.calls]
                 at = max([at, *(usage.calls[-rate.calls] + rate.seconds for rate in full)])
@@ -284,8 +276,13 @@ class MemoryBudget:
         """Grant nothing to anyone for so long, because the vendor sent Retry-After."""
         at = now.timestamp()
         with self._lock:
-            usage = self._usage.setdefault(connection_name, _ConnectionUsage(born=at))
+            usage = self._at(connection_name, at)
             usage.until = max(usage.until, at + seconds)
+
+    def _at(self, connection_name: str, at: float) -> _ConnectionUsage:
+        usage = self._usage.setdefault(connection_name, _ConnectionUsage(born=at))
+        usage.follow(at)
+        return usage
 
 
 def _wait_for_place(usage: _ConnectionUsage, places: int, holder: str, at: float) -> float:

@@ -204,6 +204,19 @@ def test_a_clock_that_is_set_back_prolongs_no_retry_after(budget):
     assert budget.acquire(to, "a", back + timedelta(seconds=31), 1) == 0.0
 
 
+def test_what_is_heard_first_after_the_clock_was_set_back_counts_by_the_new_time(budget):
+    to, back = connection(Rate(10, 10.0)), START - timedelta(hours=1)
+    assert budget.acquire(to, "a", START, 1) == 0.0
+    budget.hold_off("helpdesk", 30, back)
+    assert budget.acquire(to, "b", back + timedelta(seconds=1), 1) == pytest.approx(29)
+    later = START + timedelta(hours=1)
+    assert budget.acquire(to, "c", later, 1) == 0.0
+    budget.release("helpdesk", "c")
+    budget.charge(to, 9, START)
+    wait = budget.acquire(to, "d", START + timedelta(seconds=1), 1)
+    assert wait == pytest.approx(9), "ten calls within ten seconds"
+
+
 def test_where_no_rate_is_declared_a_charge_asks_redis_for_nothing(redis, valkey):
     budget = RedisBudget(valkey.url, server_time=False)
     budget.charge(connection(), 1000, START)

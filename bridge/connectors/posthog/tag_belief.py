@@ -93,7 +93,7 @@ class TagBelief:
     def _may_search(self, now: datetime) -> bool:
         with self._lock:
             last = self._searched_at
-            if last is not None and now - last < SEARCH_INTERVAL:
+            if last is not None and timedelta(0) <= now - last < SEARCH_INTERVAL:
                 return False
             self._searched_at = now
             return True

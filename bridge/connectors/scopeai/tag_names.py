@@ -51,12 +51,14 @@ class TagNames:
 
     def _listed_lately(self, now: datetime) -> bool:
         with self._lock:
-            return self._listed_at is not None and now - self._listed_at < NAME_LIFETIME
+            return self._listed_at is not None and _is_fresh(self._listed_at, now)
 
     def _missing(self, ids: Collection[str], now: datetime) -> set[str]:
         with self._lock:
-            return {
-                tag
-                for tag in ids
-                if tag not in self._known or now - self._known[tag][1] >= NAME_LIFETIME
-            }
+            known = self._known
+            return {tag for tag in ids if tag not in known or not _is_fresh(known[tag][1], now)}
+
+
+def _is_fresh(learnt: datetime, now: datetime) -> bool:
+    """Return whether what was learnt then counts still; a clock that was set back ends that."""
+    return learnt <= now < learnt + NAME_LIFETIME

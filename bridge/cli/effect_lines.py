@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bridge.cli.plan_lines import OPS
+from bridge.cli.plan_lines import OPS, write_line
 from bridge.cli.screen import say
-from bridge.cli.value_text import short_value
 from bridge.core.model.counting import counted
-from bridge.workbench.effect import EffectWrite
 from bridge.workbench.effect_summary import EffectSummary
 
 MAX_LINES: Final = 20
@@ -51,7 +49,7 @@ def _print_connection(found: EffectSummary, connection: str) -> None:
         say(f"    {name} {count:,}{_values(found.values, connection, name)}")
     for (of, _op, _fields), kept in found.samples.items():
         for write in kept if of == connection else ():
-            say(f"    {_line(write)}")
+            say(f"    {write_line(write)}")
 
 
 def _values(values: Mapping[tuple[str, str, str, str], int], connection: str, field: str) -> str:
@@ -62,16 +60,6 @@ def _values(values: Mapping[tuple[str, str, str, str], int], connection: str, fi
     ]
     told = ", ".join(text for _count, text in sorted(rows, reverse=True)[:MAX_LINES])
     return f": {told}" if told else ""
-
-
-def _line(write: EffectWrite) -> str:
-    changes = "  ".join(
-        f"{name} {short_value(write.before.get(name))} → {short_value(after)}"
-        for name, after in write.sent.items()
-    )
-    subject = f"  “{short_value(write.subject)}”" if write.subject else ""
-    source = "from " if write.op == "create" else ""
-    return f"{write.op} {source}{write.id}{subject}  {changes}"
 
 
 def _duration(seconds: float) -> str:

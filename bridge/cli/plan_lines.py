@@ -9,9 +9,9 @@ from bridge.cli.screen import say
 from bridge.cli.value_text import short_value
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_meanings import in_words
+from bridge.core.planning.planned_write import PlannedWrite
 from bridge.operations.plans import HeldWrite
 from bridge.preview.dry_run import Preview, summary
-from bridge.preview.planned_write import PlannedWrite
 
 MAX_NOTES: Final = 20
 OPS: Final = ("create", "update", "delete")
@@ -65,12 +65,13 @@ def _print_writes(plan: Preview, sample: int) -> None:
         for op in OPS:
             writes = [w for w in plan.writes if (w.connection, w.op) == (name, op)]
             for write in writes[:sample]:
-                say(f"    {_line(write)}")
+                say(f"    {write_line(write)}")
             if len(writes) > sample:
                 say(f"    and {len(writes) - sample} more of this kind")
 
 
-def _line(write: PlannedWrite) -> str:
+def write_line(write: PlannedWrite) -> str:
+    """Return a planned write as one line for people."""
     values = "  ".join(_change(write, name) for name in write.sent)
     subject = f"  “{short_value(write.subject)}”" if write.subject else ""
     return f"{write.op} {'from ' if write.op == 'create' else ''}{write.id}{subject}  {values}"

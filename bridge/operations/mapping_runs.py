@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 from bridge.core.merge.rereading import FreshValues, KnownReadings
+from bridge.core.planning.planned_write import PlannedWrite
 from bridge.engine.context import Context
 from bridge.errors import Busy, NotPossible
 from bridge.flow import confirmed
@@ -25,7 +26,7 @@ from bridge.operations.mapping_effect import Look, Read, Take, effect_of
 from bridge.operations.mapping_trials import TriedSince
 from bridge.runs import remapping
 from bridge.runs.remapping import RemapPart
-from bridge.workbench.effect import EffectWrite, LinkEffect, MappingChange
+from bridge.workbench.effect import LinkEffect, MappingChange
 from bridge.workbench.effect_summary import EffectSummary
 
 WORK: Final = {"create": "create", "delete": "remove"}
@@ -73,7 +74,7 @@ class _Spool:
         self.after, self.ops, self.fresh = upto, {}, {}
 
 
-def _ops(writes: list[EffectWrite]) -> dict[str, Any]:
+def _ops(writes: list[PlannedWrite]) -> dict[str, Any]:
     """Return what is confirmed of a link, by connection."""
     ops: dict[str, Any] = {}
     for write in writes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from bridge import wiring
@@ -131,6 +131,6 @@ def listed(file: Path | None) -> Iterator[Take]:
 
         def take(effect: LinkEffect) -> None:
             for write in effect.writes:
-                stream.write(json.dumps(write.as_data(), default=str) + "\n")
+                stream.write(json.dumps({"link": effect.link} | asdict(write), default=str) + "\n")
 
         yield take

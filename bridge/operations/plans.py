@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bridge.core.planning.planned_write import write_digest, write_target
 from bridge.home import var_folder, write_private
 from bridge.ledger import parking
 from bridge.operations.desk import Desk
 from bridge.preview.apply import Applied, apply_plan
 from bridge.preview.dry_run import Preview, preview
 from bridge.preview.plan_parts import Look
-from bridge.preview.planned_write import write_digest, write_target
 from bridge.wiring import Bridge
 
 HELD_CAUSE: Final = "unsafe"

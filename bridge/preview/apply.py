@@ -10,13 +10,13 @@ from typing import Final
 
 from bridge.connectors.contract import Connector
 from bridge.core.model.outcome_codes import Code
+from bridge.core.planning.planned_write import PlannedWrite
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain, call_threads
 from bridge.ledger import parking, run_records, run_writes, work
 from bridge.ledger.database import Ledger, Tx
 from bridge.preview.gate import GatedConnector, Permit
-from bridge.preview.planned_write import PlannedWrite
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
 

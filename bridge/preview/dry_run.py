@@ -12,6 +12,7 @@ from bridge.connectors.contract import Connector
 from bridge.core.merge import guard
 from bridge.core.model.outcome_codes import DECLARED, Code
 from bridge.core.model.values import Ref
+from bridge.core.planning.planned_write import PlannedWrite, destructive_total
 from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
@@ -31,7 +32,6 @@ from bridge.ledger import (
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
 from bridge.preview.plan_parts import Look, PlanParts
-from bridge.preview.planned_write import PlannedWrite, destructive_total
 from bridge.preview.rehearsal import FastForwardClock, FreeBudget, rehearsal_context
 from bridge.preview.rehearsal_connector import RehearsalConnector
 from bridge.procedures import PROCEDURES

@@ -12,8 +12,8 @@ from typing import ClassVar
 from bridge.connectors.contract import Connector, Draft, Record
 from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.model.values import Raw, Ref
+from bridge.core.planning.planned_write import PlannedWrite, is_made_up
 from bridge.errors import Resting
-from bridge.preview.planned_write import PlannedWrite, is_made_up
 
 
 class NotPlanned(Resting):

@@ -21,11 +21,11 @@ from bridge.connectors.forwarding import ForwardingConnector
 from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.model.state import Link, SideField
 from bridge.core.model.values import Marker, Raw, Ref
+from bridge.core.planning.planned_write import MADE_UP_PREFIX, PlannedWrite, subject_of
 from bridge.engine.context import Context
 from bridge.errors import Unsupported
 from bridge.ledger import attempts, intents, links
 from bridge.ledger.database import Ledger
-from bridge.preview.planned_write import MADE_UP_PREFIX, PlannedWrite
 
 # Keys in a record's data that no vendor can send.
 REHEARSED: Final = "\0rehearsed"
@@ -160,7 +160,7 @@ class RehearsalConnector(ForwardingConnector):
                 sent,
                 before,
                 destructive,
-                _subject(link),
+                subject_of(link),
             )
         )
         self._rehearsed.setdefault(ref, {}).update(sent)
@@ -189,7 +189,7 @@ class RehearsalConnector(ForwardingConnector):
     def delete(self, ref: Ref) -> None:
         """Note the call; the record is gone from now on."""
         link = self._link_of(ref)
-        subject = _subject(link) if link is not None else ""
+        subject = subject_of(link) if link is not None else ""
         self._note(
             PlannedWrite(
                 "delete", ref.connection, ref.entity, ref.id, destructive=1, subject=subject
@@ -210,7 +210,7 @@ class RehearsalConnector(ForwardingConnector):
             link = self.context.load(tx, [intent.link_id])[intent.link_id]
         sides = link.live().values()
         origin = ", ".join(sorted(f"{side.connection}:{side.remote_id}" for side in sides))
-        return origin, dict(intent.draft["sent"]), _subject(link)
+        return origin, dict(intent.draft["sent"]), subject_of(link)
 
     def _defaults(self, entity: str) -> dict[str, Raw]:
         """Return what a new record reads as where nothing was said: as declared, else empty."""
@@ -263,8 +263,3 @@ class RehearsalConnector(ForwardingConnector):
 
 def _last_shown(entry: SideField) -> Raw | Marker:
     return entry.shown if entry.unreadable and entry.shown is not None else entry.shadow
-
-
-def _subject(link: Link) -> str:
-    state = link.state.get("subject")
-    return str(state.value) if state is not None and state.value else ""

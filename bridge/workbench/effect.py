@@ -8,9 +8,9 @@ What would be written under the old rules as well is none of the change's doing,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from bridge.core.mapping.fieldmap import FieldMap, same_declaration
 from bridge.core.merge import observations
@@ -18,9 +18,10 @@ from bridge.core.merge.case import Observation, Rules
 from bridge.core.merge.leaving import settle_without_absent
 from bridge.core.merge.rereading import FreshValues, KnownReadings, is_followed, reread
 from bridge.core.model.state import Attempt, Link, Note, Side, SideField
-from bridge.core.model.values import Canonical, Marker, Raw
+from bridge.core.model.values import Canonical, Marker
 from bridge.core.planning.calls import PlannedCall
 from bridge.core.planning.creation import CreatePlan
+from bridge.core.planning.planned_write import PlannedWrite, subject_of
 from bridge.core.planning.planner import mark_tried, plan
 from bridge.engine.context import Context
 
@@ -32,41 +33,6 @@ EXPECTED: Final = "\0expected"
 
 LeaveOut = Callable[[Link, str, Sequence[PlannedCall]], Sequence[PlannedCall]]
 """Takes out of a side's calls what its vendor has refused before."""
-
-
-@dataclass(frozen=True, slots=True)
-class EffectWrite:
-    """One call that a change would cause."""
-
-    link: str
-    sync: str
-    op: str
-    """create, update or delete."""
-    connection: str
-    entity: str
-    id: str
-    """The record's; of a create, the records that it is made from."""
-    verb: str = ""
-    values: Mapping[str, Raw] = field(default_factory=dict)
-    """What the call carries, by write key."""
-    sent: Mapping[str, Raw] = field(default_factory=dict)
-    """By canonical field: what the record then shows ..."""
-    before: Mapping[str, Raw] = field(default_factory=dict)
-    """... and what it shows now."""
-    destructive: tuple[str, ...] = ()
-    """What is lost by it, in words."""
-    subject: str = ""
-    """The ticket's, for people; empty where there is none."""
-
-    @property
-    def target(self) -> tuple[str, ...]:
-        """Return what tells it from any other write, but for the values from before."""
-        values = sorted((name, repr(raw)) for name, raw in self.sent.items())
-        return (self.op, self.connection, self.id, *(part for pair in values for part in pair))
-
-    def as_data(self) -> dict[str, Any]:
-        """Return it as plain data: a line of the list of all that would be written."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +61,7 @@ class LinkEffect:
 
     link: str
     subject: str
-    writes: list[EffectWrite] = field(default_factory=list)
+    writes: list[PlannedWrite] = field(default_factory=list)
     moved: list[MovedState] = field(default_factory=list)
     lossy: list[LossyCell] = field(default_factory=list)
     owed: int = 0
@@ -233,12 +199,18 @@ def effect_on(
     owed, known_losses = set[tuple[str, ...]](), set[LossyCell]()
     if as_it_is is not None:
         told: list[Note] = []
-        owed = {write.target for write in played(change.old, as_it_is, told, leave_out)}
+        owed = {_target(write) for write in played(change.old, as_it_is, told, leave_out)}
         known_losses = set(_losses(told))
-    effect.writes = [write for write in writes if write.target not in owed]
+    effect.writes = [write for write in writes if _target(write) not in owed]
     effect.owed = len(owed)
     effect.lossy = [loss for loss in _losses(notes) if loss not in known_losses]
     return effect
+
+
+def _target(write: PlannedWrite) -> tuple[str, ...]:
+    """Return what tells a write from any other, but for the values from before."""
+    values = sorted((name, repr(raw)) for name, raw in write.sent.items())
+    return (write.op, write.connection, write.id, *(part for pair in values for part in pair))
 
 
 def _losses(notes: Iterable[Note]) -> list[LossyCell]:
@@ -248,12 +220,6 @@ def _losses(notes: Iterable[Note]) -> list[LossyCell]:
         if note.kind in LOSSES
     )
     return list(dict.fromkeys(cells))
-
-
-def subject_of(link: Link) -> str:
-    """Return a ticket's agreed subject; empty where there is none."""
-    state = link.state.get("subject")
-    return str(state.value) if state is not None and state.value else ""
 
 
 def _fields(context: Context, connection: str, entity: str) -> Mapping[str, FieldMap]:
@@ -266,13 +232,13 @@ def _fields(context: Context, connection: str, entity: str) -> Mapping[str, Fiel
 
 def played(
     context: Context, link: Link, notes: list[Note], leave_out: LeaveOut
-) -> list[EffectWrite]:
+) -> list[PlannedWrite]:
     """Return the calls that a link needs until it is at rest, each taken to land as it is sent."""
     if (sync := context.syncs.get(link.sync)) is None:
         return []
     rules = context.rules(sync)
     notes += settle_without_absent(link, rules)
-    writes: list[EffectWrite] = []
+    writes: list[PlannedWrite] = []
     due = list(sync.members)
     while due and len(writes) < MAX_CALLS:
         name, before = due[0], _revisions(link)
@@ -300,31 +266,30 @@ def _revisions(link: Link) -> int:
     return sum(state.rev for state in link.state.values())
 
 
-def _create(link: Link, connection: str, made: CreatePlan) -> EffectWrite:
+def _create(link: Link, connection: str, made: CreatePlan) -> PlannedWrite:
     origin = sorted(f"{side.connection}:{side.remote_id}" for side in link.live().values())
     write = _write(link, "create", connection, ", ".join(origin))
     return replace(write, values=made.values, sent=made.sent)
 
 
-def _delete(link: Link, side: Side) -> EffectWrite:
+def _delete(link: Link, side: Side) -> PlannedWrite:
     write = _write(link, "delete", side.connection, side.remote_id)
-    return replace(write, destructive=(f"{link.entity} deleted",))
+    return replace(write, destructive=1)
 
 
-def _update(link: Link, side: Side, call: PlannedCall) -> EffectWrite:
+def _update(link: Link, side: Side, call: PlannedCall) -> PlannedWrite:
     return replace(
         _write(link, "update", side.connection, side.remote_id),
         verb=call.verb,
         values=call.body,
         sent=call.sent,
         before={name: raw for name, raw in call.before.items() if not isinstance(raw, Marker)},
-        destructive=call.destructive,
+        destructive=len(call.destructive),
     )
 
 
-def _write(link: Link, op: str, connection: str, remote_id: str) -> EffectWrite:
-    about = (link.id, link.sync, op, connection, link.entity, remote_id)
-    return EffectWrite(*about, subject=subject_of(link))
+def _write(link: Link, op: str, connection: str, remote_id: str) -> PlannedWrite:
+    return PlannedWrite(op, connection, link.entity, remote_id, subject=subject_of(link))
 
 
 def _land(link: Link, side: Side, call: PlannedCall, rules: Rules) -> list[Note]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from bridge.core.model.entities import FieldTable
 from bridge.core.model.values import Canonical, Raw
-from bridge.workbench.effect import EffectWrite, LinkEffect, LossyCell
+from bridge.core.planning.planned_write import PlannedWrite
+from bridge.workbench.effect import LinkEffect, LossyCell
 
 MAX_SAMPLES: Final = 5
 """Writes of each connection, kind and set of fields that are kept whole."""
@@ -51,7 +52,7 @@ class EffectSummary:
     """Writes that are due without the change as well."""
     open_attempts: int = 0
     """Concerned links of which a write is under way or of unknown fate."""
-    samples: dict[tuple[str, str, str], list[EffectWrite]] = field(default_factory=dict)
+    samples: dict[tuple[str, str, str], list[PlannedWrite]] = field(default_factory=dict)
     """By connection, kind and fields."""
     calls: dict[str, int] = field(default_factory=dict)
     """What it will cost, by connection."""
@@ -78,11 +79,11 @@ class EffectSummary:
             others = LossyCell(loss.connection, loss.field, loss.kind, OTHERS)
             _count(self.lossy, loss, others)
 
-    def _add_write(self, write: EffectWrite) -> None:
+    def _add_write(self, write: PlannedWrite) -> None:
         place = (write.connection, write.entity)
         self.writes[write.connection, write.op] += 1
         self.written_fields.update((write.connection, name) for name in write.sent)
-        self.destructive[place] += len(write.destructive)
+        self.destructive[place] += write.destructive
         self.updates[place] += write.op == "update"
         for name, after in write.sent.items():
             told = self._told(write.entity, name, write.before.get(name), after)
@@ -127,7 +128,7 @@ class EffectSummary:
             "unsafe": self.unsafe,
         }
         if samples:
-            data["samples"] = [each.as_data() for kept in self.samples.values() for each in kept]
+            data["samples"] = [asdict(each) for kept in self.samples.values() for each in kept]
         return data
 
 

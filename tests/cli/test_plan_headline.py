@@ -3,8 +3,8 @@
 import pytest
 
 from bridge.cli.plan_lines import print_plan
+from bridge.core.planning.planned_write import PlannedWrite
 from bridge.preview.dry_run import Preview
-from bridge.preview.planned_write import PlannedWrite
 from tests.cli.conftest import KEYS
 
 URLS = ("HELPDESK_URL", "PRODUCT_URL", "DESK_URL", "FEEDBACK_URL", "SCREENS_URL")

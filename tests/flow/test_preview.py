@@ -5,11 +5,11 @@ import json
 import pytest
 from sqlalchemy import select
 
+from bridge.core.planning.planned_write import MADE_UP_PREFIX
 from bridge.engine.inline import InlineExecutor
 from bridge.ledger import tables
 from bridge.preview import dry_run as previews
 from bridge.preview.apply import apply_plan
-from bridge.preview.planned_write import MADE_UP_PREFIX
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
 from tests.flow.world import FreeBudget

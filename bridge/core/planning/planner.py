@@ -11,7 +11,7 @@ A write has six shapes on its way to the vendor, because each knows something th
 - `Attempt`: that call, committed with its deadline before it is sent; what closes it is a read.
 - `CreatePlan`: the values of a record that does not exist; it has no `before` and no side.
 - `Draft` (connectors): what a connector needs of it, with the marker by which it is found again.
-- `PlannedWrite` (preview): what a dry run shows of any of them.
+- `PlannedWrite`: what is foretold of any of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A write that a dry run has foretold, and how two plans are compared by their writes."""
+"""A write that is foretold, and how two plans are compared by their writes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from bridge.core.model.state import Link
 from bridge.core.model.values import Raw
 
 MADE_UP_PREFIX: Final = "planned:"
@@ -28,9 +29,9 @@ class PlannedWrite:
     values: Mapping[str, Raw] = field(default_factory=dict)
     """What the call carries, by write key."""
     sent: Mapping[str, Raw] = field(default_factory=dict)
-    """The same by canonical field ..."""
+    """By canonical field: what the record then shows ..."""
     before: Mapping[str, Raw] = field(default_factory=dict)
-    """... and how these fields read now."""
+    """... and what it shows now."""
     destructive: int = 0
     """What it takes away, as the guard counts it."""
     subject: str = ""
@@ -65,6 +66,12 @@ def write_digest(write: PlannedWrite) -> str:
 def write_target(write: PlannedWrite) -> str:
     """Return where a write goes, for saying what differs between two plans."""
     return f"{write.op} {write.connection} {write.id} {','.join(sorted(write.values))}"
+
+
+def subject_of(link: Link) -> str:
+    """Return a ticket's agreed subject; empty where there is none."""
+    state = link.state.get("subject")
+    return str(state.value) if state is not None and state.value else ""
 
 
 def destructive_total(writes: Iterable[PlannedWrite], connection: str, entity: str) -> int:

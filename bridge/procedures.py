@@ -8,7 +8,7 @@ from bridge.flow import people, target_survey
 from bridge.flow.create import create
 from bridge.flow.delete import remove
 from bridge.flow.deliver import deliver, mirror
-from bridge.ledger import news
+from bridge.ledger import news, unknown_parts
 from bridge.ledger.database import Tx
 from bridge.runs import (
     account_metrics,
@@ -24,6 +24,8 @@ from bridge.runs import (
 def catch_up(tx: Tx, context: Context) -> bool:
     """Take in what other workers have learned: which uncertain capabilities work, and who is who.
 
+    And leave for others what this one has seen of the vendors' records that no file knows.
+
     False, and nothing is taken in, when other files than the context's are in force by now.
     """
     known = news.look(tx)
@@ -32,6 +34,8 @@ def catch_up(tx: Tx, context: Context) -> bool:
     findings = {name: dict(known.findings.get(name, {})) for name in context.connections}
     context.probes.update(findings)
     people.refresh(tx, context, known.people)
+    if context.unknown.due(now := context.clock.now()):
+        unknown_parts.store(tx, context.unknown.take(now))
     return True
 
 

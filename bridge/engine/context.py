@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.clock import Clock
+from bridge.connectors.contract import Record
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.mapping.unknown_fields import KnownNames, UnknownFields
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, longest_appearance
 from bridge.core.model.entities import BUILT_IN, FieldTable
-from bridge.core.model.state import Link
+from bridge.core.model.state import Link, Side
 from bridge.core.model.syncs import Connection, Member, Sync
 from bridge.core.model.values import Ref
 from bridge.ledger import conflict_log, links, taking
@@ -73,6 +75,8 @@ class Context:
     """Names the files that all this was read from; empty: it is not known by which."""
     taken_in: dict[str, object] = field(default_factory=dict)
     """Shared knowledge -> its revision that this process has taken in."""
+    unknown: UnknownFields = field(default_factory=UnknownFields)
+    """What records showed that no file knows, as far as it is not stored yet."""
     _rules: dict[str, Rules] = field(default_factory=dict)
 
     @property
@@ -113,6 +117,24 @@ class Context:
         """Return whether sync and system let a counterpart be made, as far as is declared."""
         creates = self.capabilities[connection][sync.entity].creates
         return Support.NO not in (sync.members[connection].create, creates)
+
+    def look_for_unknown(self, record: Record, side: Side | None = None) -> None:
+        """Note what a record shows that neither the connector's document nor the mapping names.
+
+        `side`: as it was merged, whose ignored values are noted as well.
+        """
+        connection, entity = record.ref.connection, record.ref.entity
+        known = self.unknown.knows(connection, entity)
+        if known is None:
+            known = self.unknown.learn(connection, entity, self._known_names(connection, entity))
+        of = (connection, entity, known)
+        self.unknown.look(*of, record.ref.id, record.data, record.read_at)
+        if side is not None and known.ignoring:
+            self.unknown.look_at_ignored(entity, known, side, record.read_at)
+
+    def _known_names(self, connection: str, entity: str) -> KnownNames:
+        mapped = self.maps.get(connection, {}).get(entity)
+        return KnownNames.of(self.capabilities[connection][entity], mapped, self.fields[entity])
 
     def rules(self, sync: Sync) -> Rules:
         """Return what the merge needs to know of a sync."""

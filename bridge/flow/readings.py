@@ -91,6 +91,7 @@ def merge_record(context: Context, row: WorkRow, link: Link, side: Side, record:
     rules = context.rules(context.syncs[link.sync])
     notes = lifecycle.enter_scope(link, side, record.read_at, rules)
     merge_notes, closes = merge_observation(context, link, side, obs)
+    context.look_for_unknown(record, side)
     notes += merge_notes
     if any(state.rev != revisions.get(name, 0) for name, state in link.state.items()):
         for each in link.sides.values():

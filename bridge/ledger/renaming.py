@@ -19,7 +19,7 @@ from bridge.ledger.survey_tables import survey, surveyed_key
 PAGE: Final = 500
 ONE_EACH: Final = (
     *(tables.probed, tables.figure, tables.person, tables.stray_copy),
-    *(survey, surveyed_key),
+    *(survey, surveyed_key, tables.unknown_part),
 )
 """Tables of what was found out about a connection: the old one's findings replace the new one's."""
 NAMED: Final = (

@@ -24,6 +24,7 @@ from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 from bridge.ledger.configuration_tables import configuration, mapping_revision, process
 from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
+from bridge.ledger.unknown_tables import unknown_part
 
 __all__ = [
     "attempt",
@@ -51,6 +52,7 @@ __all__ = [
     "stray_copy",
     "survey",
     "tally",
+    "unknown_part",
     "unmapped",
     "work",
 ]

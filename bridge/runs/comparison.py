@@ -132,6 +132,8 @@ def compare(
         if _still_fits(linked, fingerprints[remote_id], today)
     }
     left = {remote_id: record for remote_id, record in records.items() if remote_id not in same}
+    for record in left.values():  # what is as it was has no news
+        context.look_for_unknown(record)
     changed = {remote_id: linked_rows[remote_id] for remote_id in left if remote_id in linked_rows}
     found: dict[str, Difference | None] = dict.fromkeys(
         _needing_nothing(tx, context, connection, entity, records, changed, full=full)

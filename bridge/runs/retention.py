@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from bridge.ledger import drift_findings, history, run_records, surveys, webhook_inbox
+from bridge.ledger import (
+    drift_findings,
+    history,
+    run_records,
+    surveys,
+    unknown_parts,
+    webhook_inbox,
+)
 from bridge.ledger.database import Ledger
 
 KEEP_SETTLED: Final = timedelta(days=30)
@@ -23,6 +30,7 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
         webhook_inbox.prune(tx, settled_before)
         run_records.prune(tx, settled_before)
         drift_findings.prune(tx, settled_before)
+        unknown_parts.prune(tx, now - keep_history)
         surveys.prune(tx, now - KEEP_SURVEYS)
     for table in history.PRUNABLE:
         _prune_table(ledger, table, now - keep_history)

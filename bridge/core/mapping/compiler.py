@@ -243,6 +243,7 @@ def _assemble(
         write=write,
         write_key=parts.write_key,
         source=parts.source,
+        sources=tuple(path.source for path in parts.paths),
         taken_from=taken_from,
         is_set=field.kind == "set",
         on_create=parts.only_on in ("", "create"),

@@ -38,6 +38,8 @@ class FieldMap:
     """Where the value is sent; None: this mapping never writes the field."""
     source: str = ""
     """The plain top-level name that is read; empty for anything more than that."""
+    sources: tuple[str, ...] = ()
+    """The paths and expressions that are read."""
     taken_from: str = ""
     """Names the way in which `extract` takes the raw value: two of one name take the same."""
     is_set: bool = False

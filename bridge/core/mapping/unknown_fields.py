@@ -1,0 +1,206 @@
+"""Fields in vendors' records that neither the connector's document nor the mapping names.
+
+They are noted as records are read: a name, how often it came, and the shape of its values. Names at
+the top of a record are looked at, and those behind a door; nothing deeper. What a hostile vendor
+sends is bounded: so many names of a record, so many of a connection, all others under one name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.mapping.value_shapes import ValueShape, in_words, may_be_shown
+from bridge.core.model.capabilities import EntityCapabilities
+from bridge.core.model.entities import Field
+from bridge.core.model.outcome_codes import Code
+from bridge.core.model.state import Side
+from bridge.core.model.syncs import IGNORE
+from bridge.core.model.values import shown as words_of
+
+FIELD: Final = "field"
+VALUE: Final = "value"
+"""The two kinds of what is noted: a field that no file knows, a value that a policy ignores."""
+MAX_NAMES: Final = 100
+"""Of one connection."""
+MAX_IN_RECORD: Final = 50
+"""Unknown names of one record that are looked at; a record that has more is searched no further."""
+OTHERS: Final = "*"
+"""Stands for all names that are too many, too long, or of another form than names have."""
+SOON: Final = timedelta(seconds=3)
+"""A name that is new is stored within this, when records are read."""
+SELDOM: Final = timedelta(seconds=30)
+"""Counts are stored as often as this."""
+_NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ .:/-]{0,59}")
+_MANY_DIGITS: Final = re.compile(r"\d{5}")
+
+Place = tuple[str, str, str, str, str]
+"""Connection, entity, FIELD or VALUE, the field, and of a VALUE what may be said of it."""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """What was noted of one place since it was stored last."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+    shape: ValueShape = field(default_factory=ValueShape)
+    stored: bool = False
+    """It was stored once, with what was known then."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """What is known of one entity of a connection."""
+
+    top: frozenset[str]
+    behind: tuple[tuple[str, frozenset[str]], ...]
+    """Each door with the names behind it that are known."""
+    ignoring: tuple[Field, ...]
+    """Fields of which values without a reading are ignored."""
+
+    @classmethod
+    def of(
+        cls, able: EntityCapabilities, mapped: EntityMap | None, fields: Mapping[str, Field]
+    ) -> KnownNames:
+        """Return the names that a connector's document and a mapping have."""
+        maps = {} if mapped is None else mapped.fields
+        read = [source for each in maps.values() for source in each.sources]
+        doors = []
+        for door, declared in able.doors.items():
+            if any(reads_whole(door, source) for source in read):
+                continue
+            written = (key.removeprefix(f"{door}.") for key in able.writable if key != door)
+            names = {*declared.reserved, *written}
+            for source in read:
+                names.update(names_behind(door, source))
+            doors.append((door, frozenset(names)))
+        ignoring = [fields[name] for name, each in maps.items() if each.unknown == IGNORE]
+        return cls(able.readable, tuple(doors), tuple(ignoring))
+
+
+class UnknownFields:
+    """What this process has seen, and not stored yet."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], KnownNames] = {}
+        self._seen: dict[Place, Sighting] = {}
+        self._names: dict[str, int] = {}
+        """Connection -> how many names of it are noted."""
+        self._new = False
+        self._stored_at: datetime | None = None
+
+    def knows(self, connection: str, entity: str) -> KnownNames | None:
+        """Return what is known there; None: nobody has said yet (`learn`)."""
+        return self._known.get((connection, entity))
+
+    def learn(self, connection: str, entity: str, known: KnownNames) -> KnownNames:
+        """Take in what is known of an entity of a connection."""
+        return self._known.setdefault((connection, entity), known)
+
+    def look(
+        self,
+        connection: str,
+        entity: str,
+        known: KnownNames,
+        record_id: str,
+        data: Mapping[str, Any],
+        at: datetime,
+    ) -> None:
+        """Note what a record shows that is not known. Of most records that is a comparison."""
+        if not data.keys() <= known.top:
+            self._note(connection, entity, "", known.top, record_id, data, at)
+        for door, names in known.behind:
+            behind = data.get(door)
+            if behind and isinstance(behind, dict) and not behind.keys() <= names:
+                self._note(connection, entity, f"{door}.", names, record_id, behind, at)
+
+    def look_at_ignored(self, entity: str, known: KnownNames, side: Side, at: datetime) -> None:
+        """Note the values of a side that were ignored because nothing reads them."""
+        for each in known.ignoring:
+            entry = side.fields.get(each.name)
+            if entry is not None and entry.unreadable_code == Code.READ_IGNORED:
+                place = (side.connection, entity, VALUE, each.name, told(each, entry.shown))
+                self._add(place, None, side.remote_id, at)
+
+    def due(self, now: datetime) -> bool:
+        """Return whether what was noted is to be stored."""
+        if not self._seen or self._stored_at is None:
+            return self._new
+        wait = SOON if self._new else SELDOM
+        return not self._stored_at <= now < self._stored_at + wait
+
+    def take(self, now: datetime) -> list[tuple[Place, Sighting]]:
+        """Return what is to be stored; from then on it counts anew."""
+        taken = [(place, each) for place, each in self._seen.items() if each.count]
+        for place, each in taken:
+            self._seen[place] = Sighting(0, each.first_at, each.last_at, each.shape, stored=True)
+        self._new, self._stored_at = False, now
+        return taken
+
+    def _note(
+        self,
+        connection: str,
+        entity: str,
+        before: str,
+        known: frozenset[str],
+        record_id: str,
+        shown: Mapping[str, Any],
+        at: datetime,
+    ) -> None:
+        for name in islice(_others_than(known, shown), MAX_IN_RECORD):
+            said = before + (name if is_name(name) else OTHERS)
+            self._add((connection, entity, FIELD, said, ""), shown[name], record_id, at)
+
+    def _add(self, place: Place, value: Any, record_id: str, at: datetime) -> None:
+        found = self._seen.get(place)
+        if found is None:
+            found = self._begun(place, at)
+        found.count += 1
+        found.last_at = max(found.last_at, at)
+        found.shape.add(place[3], value, record_id)
+
+    def _begun(self, place: Place, at: datetime) -> Sighting:
+        connection, entity, kind, _field, _value = place
+        count = self._names.get(connection, 0)
+        if count >= MAX_NAMES:
+            place = (connection, entity, kind, OTHERS, "")
+        if place not in self._seen:
+            self._names[connection] = count + 1
+            self._seen[place] = Sighting(0, at, at)
+            self._new = True
+        return self._seen[place]
+
+
+def is_name(name: object) -> bool:
+    """Return whether a name is one that people would give to a field, and tells of nobody."""
+    return isinstance(name, str) and bool(_NAME.fullmatch(name)) and not _MANY_DIGITS.search(name)
+
+
+def told(field: Field, value: Any) -> str:
+    """Return what may be said of a field's value: itself, or its shape where it may be personal."""
+    if field.personal or not may_be_shown(value):
+        return in_words(value)
+    return words_of(value)
+
+
+def reads_whole(door: str, source: str) -> bool:
+    """Return whether a path or an expression looks at everything behind a door."""
+    return re.search(rf"(?<![\w.]){re.escape(door)}(?![\w.])", source) is not None
+
+
+def names_behind(door: str, source: str) -> Iterator[str]:
+    """Yield the names behind a door that a path or an expression reads."""
+    pattern = rf"(?<![\w.]){re.escape(door)}\.(?:([A-Za-z_$][\w$-]{{0,59}})|\"([^\"\\]{{1,60}})\")"
+    for found in re.finditer(pattern, source):
+        yield found[1] or found[2]
+
+
+def _others_than(known: frozenset[str], shown: Mapping[str, Any]) -> Iterator[str]:
+    return (name for name in shown if name not in known)

@@ -34,8 +34,7 @@ def catch_up(tx: Tx, context: Context) -> bool:
     findings = {name: dict(known.findings.get(name, {})) for name in context.connections}
     context.probes.update(findings)
     people.refresh(tx, context, known.people)
-    if context.unknown.due(now := context.clock.now()):
-        unknown_parts.store(tx, context.unknown.take(now))
+    unknown_parts.store_due(tx, context.unknown, context.clock.now())
     return True
 
 

@@ -262,11 +262,9 @@ class Bridge:
         if self.seen_at is not None and self.seen_at <= now <= self.seen_at + SEEN_EVERY:
             return False
         self.seen_at = now
-        with contextlib.suppress(LedgerError), self.ledger.transaction() as tx:
-            for name in names or (self.worker.owner,):
-                running_processes.seen(tx, name, now)
-            return True
-        return False
+        return upkeep.note_seen(
+            self.ledger, names or (self.worker.owner,), self.context.unknown, now
+        )
 
     def keep_up(self, *names: str) -> bool:
         """Do what `note_seen` does and, whenever that notes something, what `follow` does."""

@@ -75,7 +75,7 @@ class _FieldsReader:
             self.wrong((entity,), f"declares {len(rows)} fields; allowed at most {MAX_FIELDS}")
         fields: dict[str, Field] = {}
         for name, row in rows.items():
-            why = _why_no_name(name)
+            why = why_no_name(name)
             if why:
                 self.wrong((entity, name), why)
             elif isinstance(row, Mapping):
@@ -157,7 +157,7 @@ class _FieldsReader:
         return given
 
 
-def _why_no_name(name: Any) -> str:
+def why_no_name(name: Any) -> str:
     """Return why a field cannot be called so; empty if it can."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         return f"is no name of a field; allowed {NAME_RULE}"

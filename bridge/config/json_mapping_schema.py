@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from bridge.core.mapping.compiler import ENTITY_KEYS
+from bridge.core.mapping.compiler import ENTITY_KEYS, MAX_ALSO_SENT
 from bridge.core.mapping.field_declaration import FIELD_KEYS, MAX_TEMPLATE_CHARS
 from bridge.core.mapping.paths import MAX_EXPRESSION_CHARS, PLAIN
 from bridge.core.mapping.read_helpers import HELPERS
@@ -142,6 +142,12 @@ def _entity(
         "version": {
             **_PLAIN_PATH,
             "description": "the plain path of a time or number that grows with every change",
+        },
+        "also_sends": {
+            "type": "array",
+            "maxItems": MAX_ALSO_SENT,
+            "items": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$"},
+            "description": "names at the top of the records that the system's document leaves out",
         },
         "fields": {
             "type": "object",

@@ -15,10 +15,16 @@ LEVELS_OF_AN_ITEM = 2
 """An item of a list has so many levels of mappings on lines of their own."""
 
 
+def has(text: str, shown: str, where: Where) -> bool:
+    """Return whether a file has a part."""
+    return where in parse(text, shown).lines
+
+
 def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
     """Return the text of a file with one more row in the mapping at `where`.
 
-    `shown` is the file's name for messages. Raises NotPossible where there is no mapping, where the
+    `shown` is the file's name for messages; a value with parts stands on one line, in brackets.
+    Raises NotPossible where there is no mapping, where the
     key stands in it already or can be none, or where the row cannot be put in without touching
     something else.
     """
@@ -35,11 +41,28 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
         line = document.lines[*where, key]
         raise NotPossible(f"{shown}:{line}: {dotted((*where, key))} stands there already")
     rows[key] = value
-    changed = _inserted(text, _mapping_at(compose(text), where), f"{scalar(key)}: {scalar(value)}")
+    changed = _inserted(text, _mapping_at(compose(text), where), f"{scalar(key)}: {flow(value)}")
     if parse(changed, shown).data != wanted:
         line = document.lines[where]
         raise NotPossible(f"{shown}:{line}: the row has to be added by hand")
     return changed
+
+
+def with_listed(text: str, shown: str, where: Where, value: str) -> str:
+    """Return the text of a file with one more value in the list at `where`, which may be begun.
+
+    Raises NotPossible where the list is no list on one line.
+    """
+    document = parse(text, shown)
+    if where not in document.lines:
+        return with_row(text, shown, where[:-1], where[-1], [value])
+    around = _mapping_at(compose(text), where[:-1])
+    node = next(each for key, each in around.value if key.value == where[-1])
+    if not isinstance(node, SequenceNode) or not node.flow_style:
+        raise NotPossible(f"{document.place(where)}: {scalar(value)} has to be added by hand")
+    end = node.end_mark.index - 1
+    comma = ", " if node.value else ""
+    return f"{text[:end].rstrip()}{comma}{scalar(value)}{text[end:]}"
 
 
 def with_item(text: str, shown: str, where: Where, item: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from bridge.clock import Clock
 from bridge.connectors.contract import Record
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.fieldmap import EntityMap
-from bridge.core.mapping.unknown_fields import KnownNames, UnknownFields
+from bridge.core.mapping.unknown_fields import KnownParts, UnknownFields
 from bridge.core.merge.case import Rules
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, longest_appearance
 from bridge.core.model.entities import BUILT_IN, FieldTable
@@ -132,9 +132,9 @@ class Context:
         if side is not None and known.ignoring:
             self.unknown.look_at_ignored(entity, known, side, record.read_at)
 
-    def _known_names(self, connection: str, entity: str) -> KnownNames:
+    def _known_names(self, connection: str, entity: str) -> KnownParts:
         mapped = self.maps.get(connection, {}).get(entity)
-        return KnownNames.of(self.capabilities[connection][entity], mapped, self.fields[entity])
+        return KnownParts.of(self.capabilities[connection][entity], mapped, self.fields[entity])
 
     def rules(self, sync: Sync) -> Rules:
         """Return what the merge needs to know of a sync."""

@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import case, delete, select, update
 
-from bridge.core.mapping.unknown_fields import FIELD, MAX_NAMES, OTHERS, Place, Sighting
+from bridge.core.mapping.unknown_fields import (
+    FIELD,
+    MAX_NAMES,
+    OTHERS,
+    Place,
+    Sighting,
+    UnknownFields,
+)
 from bridge.core.mapping.value_shapes import joined
 from bridge.ledger.database import Tx, insert
 from bridge.ledger.tables import unknown_part
@@ -40,6 +47,12 @@ class UnknownPart:
     """Of the values of a field: `kinds`, `longest`, `words`, `open`."""
     dismissed_at: datetime | None
     """An admin has said that it is to be left out."""
+
+
+def store_due(tx: Tx, unknown: UnknownFields, now: datetime) -> None:
+    """Store what a process has noted, if it is time to."""
+    if unknown.due(now):
+        store(tx, unknown.take(now))
 
 
 def store(tx: Tx, noted: Iterable[tuple[Place, Sighting]]) -> None:
@@ -100,17 +113,6 @@ def dismiss(tx: Tx, connection: str, entity: str, field: str, now: datetime) -> 
 def prune(tx: Tx, before: datetime) -> None:
     """Forget what was not seen since a time; what was dismissed too: it would be news again."""
     tx.execute(delete(unknown_part).where(unknown_part.c.last_seen < before))
-
-
-def count_new(tx: Tx, since: datetime) -> dict[str, int]:
-    """Return how many fields that no file knows were first seen since then, by connection."""
-    row = unknown_part.c
-    counted = (
-        select(row.connection, func.count().label("fields"))
-        .where(row.kind == FIELD, row.dismissed_at.is_(None), row.first_seen >= since)
-        .group_by(row.connection)
-    )
-    return {each.connection: each.fields for each in tx.execute(counted)}
 
 
 def _place(part: UnknownPart) -> Place:

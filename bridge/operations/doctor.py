@@ -129,7 +129,8 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
             behind = catch_up.by_connection(tx)
             seen = [
                 *symptoms.refusals(tx, desk, now),
-                *symptoms.values_without_reading(tx),
+                *symptoms.values_without_reading(tx, desk),
+                *symptoms.fields_that_are_new(tx, desk, now),
                 *symptoms.creates_withdrawn(tx, desk),
                 *symptoms.tickets_at_rest(desk, status),
                 *symptoms.processes_at_rest(tx, now),

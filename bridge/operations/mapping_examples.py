@@ -86,9 +86,8 @@ def add(
     before = mapping_edits.read(home, made.file)
     where = (made.entity, "examples")
     after = yaml_edit.with_item(before, made.file, where, dict(made.example))
-    edit = FileEdit(
-        made.file, before, after, "example recorded", made.record, {"entity": made.entity}
-    )
+    of, detail = made.file, {"entity": made.entity}
+    edit = FileEdit({of: before}, {of: after}, "example recorded", made.record, detail)
     mapping_edits.make(desk, accounts, edit)
     tried, _problems = run(home, [made.file])
     return next(each for each in reversed(tried) if each.entity == made.entity)

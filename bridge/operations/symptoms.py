@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bridge.core.mapping.unknown_fields import told
 from bridge.core.model.capabilities import Support, creating
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code, of_refusal
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.core.model.values import shown
 from bridge.engine import worker_identity
 from bridge.errors import LedgerError
 from bridge.ledger import (
@@ -27,6 +27,7 @@ from bridge.ledger.former_names import former_names
 from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.running_processes import ProcessRow
 from bridge.ledger.summary import Status
+from bridge.operations import vendor_fields
 from bridge.operations.desk import Desk
 from bridge.operations.times import when
 from bridge.operations.trouble import Trouble, usual
@@ -36,6 +37,8 @@ STILL_AFTER: Final = timedelta(seconds=40)
 """A process that says every 15 seconds that it is at work hangs when it has not for so long."""
 BEATING: Final = frozenset({"web", "worker", "clock"})
 """Kinds of processes that say so."""
+NEWS_FOR: Final = timedelta(days=7)
+"""For so long a field that a vendor began to show is news."""
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 MIN_FREE_SHARE: Final = 0.02
 """The disk is nearly full when less than both is free."""
@@ -101,14 +104,28 @@ def _at_former_name(row: RefusedWebhooks, deliveries: str, new: str) -> Trouble:
     return Trouble(Code.HOOK_UNKNOWN, what, row.since, do, new)
 
 
-def values_without_reading(tx: Tx) -> Iterator[Trouble]:
+def values_without_reading(tx: Tx, desk: Desk) -> Iterator[Trouble]:
     """See which values no mapping can read."""
     for value in unread_values.unread_values(tx)[:NAMED_VALUES]:
+        field = desk.context.fields.get(value.entity, {}).get(value.field)
+        mapped = desk.context.maps.get(value.connection, {}).get(value.entity)
+        if field is None or mapped is None or field.name not in mapped.fields:
+            continue  # no file names it any more: nobody would read it
         what = (
-            f"{value.field} {shown(value.value)} seen on {counted(value.records, value.entity)} of "
-            f"{value.connection}, and the mapping has no reading for it"
+            f"{value.field} {told(field, value.value, tabled=mapped.fields[field.name].tabled)} "
+            f"seen on {counted(value.records, value.entity)} of {value.connection}, and the "
+            "mapping has no reading for it"
         )
         yield usual(Code.READ_VALUE, what, value.since, value.connection)
+
+
+def fields_that_are_new(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
+    """Tell, for a week, of fields that vendors' records show and no file knows."""
+    for connection, new in vendor_fields.new_fields(tx, desk, now - NEWS_FOR).items():
+        named = ", ".join(part.field for part in new[:NAMED_VALUES])
+        more = f" and {len(new) - NAMED_VALUES} more" if len(new) > NAMED_VALUES else ""
+        what = f"{connection} shows {named}{more}, which no file knows"
+        yield replace(usual(Code.READ_FIELD, what, new[-1].first_seen, connection), note=True)
 
 
 def creates_withdrawn(tx: Tx, desk: Desk) -> Iterator[Trouble]:

@@ -1,23 +1,20 @@
-"""Vendors' values without a reading: which there are, and giving one a row in its mapping."""
+"""Vendors' values without a reading: which there are, on how many records, and since when."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bridge.config import SandboxAccount, yaml_edit
-from bridge.core.mapping.given_values import value_of_words
+from bridge.core.mapping.unknown_fields import told
 from bridge.core.mapping.value_tables import allowed_values
 from bridge.core.model.entities import Field
-from bridge.core.model.values import Unreadable, shown
+from bridge.core.model.values import shown
 from bridge.errors import UnknownName
 from bridge.ledger import unread_values
-from bridge.operations import mapping_edits
+from bridge.ledger.unread_values import UnreadValue
 from bridge.operations.desk import Desk
-from bridge.operations.mapping_edits import FileEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +25,7 @@ class UnknownValue:
     entity: str
     field: str
     value: Any
+    """As the system shows it; its shape alone where it may tell of a person."""
     records: int
     """At least so many: only some of a large ledger's are looked at."""
     first_seen: datetime | None
@@ -42,16 +40,6 @@ class UnknownValue:
     """The likeliest of them; empty: none is like it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedValue:
-    """A row that a mapping was given."""
-
-    at: str
-    row: str
-    records: int
-    """Records that it makes readable."""
-
-
 def unknown(desk: Desk) -> list[UnknownValue]:
     """Return the values without a reading, the most frequent first."""
     with desk.ledger.read() as tx:
@@ -59,14 +47,14 @@ def unknown(desk: Desk) -> list[UnknownValue]:
     listed = []
     for each in found:
         field = desk.context.fields.get(each.entity, {}).get(each.field)
-        if field is None or each.connection not in desk.config.connections:
+        if field is None or each.entity not in desk.context.maps.get(each.connection, {}):
             continue
         listed.append(
             UnknownValue(
                 connection=each.connection,
                 entity=each.entity,
                 field=each.field,
-                value=each.value,
+                value=said(desk, each),
                 records=each.records,
                 first_seen=each.since,
                 last_seen=each.until,
@@ -79,35 +67,16 @@ def unknown(desk: Desk) -> list[UnknownValue]:
     return listed
 
 
-def accept(
-    desk: Desk,
-    accounts: Mapping[str, SandboxAccount] | None,
-    place: tuple[str, str, str],
-    value: str,
-    ours: str,
-) -> AcceptedValue:
-    """Let a value that was seen read as one of ours: its mapping gets a row, and nothing else.
-
-    `place`: connection, entity and field. It is in force once the bridge was started anew, and the
-    records that show it are read again. Raises UnknownName for a value that nobody has seen and for
-    what the field cannot be, NotPossible where the mapping cannot take the row, or would not hold
-    with it; then the file is as it was.
-    """
-    seen = _seen(unknown(desk), place, value)
-    connection, entity, name = place
-    meant = value_of_words(desk.context.fields[entity][name], ours)
-    if isinstance(meant, Unreadable):
-        raise UnknownName(meant.why)
-    file = seen.at.rpartition(":")[0]
-    before = mapping_edits.read(desk.config.home, file)
-    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
-    row = f"{shown(seen.value)}: {shown(meant)}"
-    edit = FileEdit(file, before, after, "value accepted", f"{connection} {name}", {"row": row})
-    mapping_edits.make(desk, accounts, edit)
-    return AcceptedValue(seen.at, row, seen.records)
+def said(desk: Desk, found: UnreadValue) -> Any:
+    """Return a value as it may be shown: itself, or its shape where it may tell of a person."""
+    field = desk.context.fields[found.entity][found.field]
+    mapped = desk.context.maps[found.connection][found.entity].fields.get(found.field)
+    words = told(field, found.value, tabled=mapped is not None and mapped.tabled)
+    return found.value if words == shown(found.value) else words
 
 
-def _seen(found: list[UnknownValue], place: tuple[str, str, str], value: str) -> UnknownValue:
+def seen(found: list[UnknownValue], place: tuple[str, str, str], value: str) -> UnknownValue:
+    """Return a value that was seen. Raises UnknownName, with those that were, for any other."""
     here = [each for each in found if (each.connection, each.entity, each.field) == place]
     for each in here:
         if value in (str(each.value), shown(each.value)):

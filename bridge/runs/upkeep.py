@@ -5,12 +5,23 @@ And what fails of the clock's duties is stored like a run that fails, so that it
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
+from bridge.core.mapping.unknown_fields import UnknownFields
 from bridge.engine import worker_identity
-from bridge.ledger import census, parking, run_records, takeover
+from bridge.errors import LedgerError
+from bridge.ledger import (
+    census,
+    parking,
+    run_records,
+    running_processes,
+    takeover,
+    unknown_parts,
+)
 from bridge.ledger.database import Ledger
 
 KIND: Final = "upkeep"
@@ -61,3 +72,18 @@ def check_webhook_account(ledger: Ledger, now: datetime) -> None:
         account = census.webhooks(tx, now).account
     if not account.balanced:
         log.error("the account of webhooks does not add up: %s; see `bridge doctor`", account)
+
+
+def note_seen(
+    ledger: Ledger, names: Collection[str], unknown: UnknownFields, now: datetime
+) -> bool:
+    """Note that processes are at work, and what this one has seen that no file knows.
+
+    Return whether that could be stored.
+    """
+    with contextlib.suppress(LedgerError), ledger.transaction() as tx:
+        for name in names:
+            running_processes.seen(tx, name, now)
+        unknown_parts.store_due(tx, unknown, now)
+        return True
+    return False

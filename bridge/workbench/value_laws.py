@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from bridge.core.mapping.unknown_fields import told
 from bridge.core.model.entities import ENDED, PRIORITIES, STATUS, STATUSES
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import AS_IT_IS
@@ -342,11 +343,13 @@ def check_seen(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding
         records = f"{seen.records} {carrier.sync.entity}{'' if seen.records == 1 else 's'}"
         ignored = reading.code is Code.READ_IGNORED
         waits = "the field is left alone, as `unknown_values` says" if ignored else "they wait"
-        what = f"{carrier.connection} shows {raw_words(seen.raw)} on {records}, and that has no "
+        said = told(carrier.field, seen.raw, tabled=carrier.map.tabled)
+        what = f"{carrier.connection} shows {said} on {records}, and that has no "
         what += f"reading: {waits}"
         like = difflib.get_close_matches(str(seen.raw), carrier.field.choices, n=1, cutoff=0.5)
         row = f"{as_yaml(seen.raw)}: {like[0] if like else '…'}"
         severity: Severity = "note" if ignored else "warning"
+        row = row if said == raw_words(seen.raw) else ""  # else it may tell of a person
         yield carrier.finding("seen", severity, carrier.at(subject, "read"), what, proposed=row)
 
 

@@ -87,7 +87,7 @@ def unread(home, value="archived"):
 def test_a_value_without_a_reading_is_listed_with_its_line_and_accepted_into_it(home):
     unread(home)
     shown = home("values", "list")
-    assert "helpdesk: status 'archived' on 1 ticket" in shown
+    assert "helpdesk: status 'archived', 1 ticket waiting" in shown
     assert "mappings/switch.yaml:" in shown
     assert "helpdesk:tkt_1" in shown
     file = home.path / "mappings" / "switch.yaml"

@@ -13,7 +13,7 @@ from bridge.core.mapping.unknown_fields import (
     MAX_IN_RECORD,
     MAX_NAMES,
     OTHERS,
-    KnownNames,
+    KnownParts,
     UnknownFields,
     is_name,
     names_behind,
@@ -31,7 +31,7 @@ from bridge.core.mapping.value_shapes import (
 from bridge.core.model.entities import Field
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KNOWN = KnownNames(frozenset({"id", "status", "door"}), (("door", frozenset({"team"})),), ())
+KNOWN = KnownParts(frozenset({"id", "status", "door"}), (("door", frozenset({"team"})),), ())
 
 
 def noted(*records, known=KNOWN):

@@ -175,7 +175,7 @@ CONNECTION_KEYS = (
              "id")]),
         ("desk", DESK, "system: desk\nticket: 3\n", [
             ("mappings/desk.yaml:2: ticket: must have rows such as "
-             "key: value; allowed keys id, version, fields, "
+             "key: value; allowed keys id, version, also_sends, fields, "
              "examples")]),
         ("desk", "path: state", "path: state\n      as: {text: 3}", [
             ("mappings/desk.yaml:9: ticket.fields.status.as: text does not work on status; "

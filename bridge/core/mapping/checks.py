@@ -18,7 +18,7 @@ from bridge.core.model.values import NotCarried, Unreadable, shown
 def prove(system: str, compiled: CompiledEntity, able: EntityCapabilities) -> list[Problem]:
     """Return everything that is wrong with a mapping of this system; empty: it holds."""
     doors = {key: door for key in write_keys(compiled.map) if (door := able.door_of(key))}
-    able = able.through_doors(doors)
+    able = able.with_names(compiled.also_sends).through_doors(doors)
     problems: list[Problem] = []
     for key, path in (("id", compiled.id), ("version", compiled.version)):
         if path is not None:

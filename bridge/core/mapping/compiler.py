@@ -32,7 +32,9 @@ from bridge.core.model.values import Canonical, NotCarried, Raw, shown
 from bridge.errors import BridgeError
 
 NO_POLICIES: Mapping[str, UnknownPolicy] = {}
-ENTITY_KEYS = ("id", "version", "fields", "examples")
+ENTITY_KEYS = ("id", "version", "also_sends", "fields", "examples")
+MAX_ALSO_SENT = 100
+"""Names that a mapping may add to those of the connector's document."""
 
 
 class MappingError(BridgeError):
@@ -75,6 +77,8 @@ class CompiledEntity:
     fields: Mapping[str, CompiledField]
     id: Path
     version: Path | None = None
+    also_sends: frozenset[str] = frozenset()
+    """Names at the top of a record that the connector's document does not list."""
 
 
 # --- an entity ------------------------------------------------------------------------------------
@@ -111,10 +115,12 @@ def compile_entity(
     identity, version = _plain(declared, "id", problems), _plain(declared, "version", problems)
     if identity is None and "id" not in declared:
         problems.append((("id",), "is missing; allowed the plain path of the record's id"))
+    also_sends = _also_sent(declared, problems)
     if problems or identity is None:
         raise MappingError(problems)
     maps = {name: compiled.map for name, compiled in fields.items()}
-    return CompiledEntity(EntityMap(entity, maps, _versioner(version)), fields, identity, version)
+    made = EntityMap(entity, maps, _versioner(version), also_sends)
+    return CompiledEntity(made, fields, identity, version, also_sends)
 
 
 @dataclass(slots=True)
@@ -158,6 +164,17 @@ class _FieldCompiler:
             if each not in self.known:
                 what = f"names {each}, which no {self.entity} has; allowed {', '.join(self.known)}"
                 self.problems.append((("fields", name, "create_from"), what))
+
+
+def _also_sent(declared: Mapping[str, Any], problems: list[Problem]) -> frozenset[str]:
+    """Return the names that the system sends though its document does not say so."""
+    given = declared.get("also_sends", [])
+    names = given if isinstance(given, list) and len(given) <= MAX_ALSO_SENT else [None]
+    if all(isinstance(name, str) and "." not in name and PLAIN.fullmatch(name) for name in names):
+        return frozenset(names)
+    what = f"is {shown(given)}; allowed a list of names at the top of the system's records"
+    problems.append((("also_sends",), what))
+    return frozenset()
 
 
 def _plain(declared: Mapping[str, Any], key: str, problems: list[Problem]) -> Path | None:
@@ -250,6 +267,7 @@ def _assemble(
         on_update=parts.only_on in ("", "update"),
         create_from=_composer(parts.create_from, write) if parts.create_from else None,
         parent=transform.name if transform is not None and field.kind == "parent" else "",
+        tabled=tabled,
         unknown=unknown,
         loses=transform.loses if transform is not None else None,
         stranger=transform.stranger if transform is not None and field.kind == "agent" else None,

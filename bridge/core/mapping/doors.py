@@ -14,9 +14,12 @@ def opened(
     """Return what a connection can do, by entity, with each name that its mapping writes.
 
     So nobody else has to know that there are doors: a name behind one is a write key like others.
+    What the mapping says that the system sends besides, can be read like others.
     """
     return {
-        entity: can.through_doors(write_keys(maps[entity])) if entity in maps else can
+        entity: can.with_names(maps[entity].also_sends).through_doors(write_keys(maps[entity]))
+        if entity in maps
+        else can
         for entity, can in able.items()
     }
 

@@ -55,6 +55,8 @@ class FieldMap:
     """
     loses: Callable[[Raw], str] | None = None
     """Says in words what a raw value has that its reading has not; empty: nothing."""
+    tabled: bool = False
+    """The values that are read stand in a table."""
     unknown: UnknownPolicy = QUARANTINE
     """What becomes of a value without a reading."""
     stranger: Callable[[Raw], bool] | None = None
@@ -69,6 +71,8 @@ class EntityMap:
     fields: Mapping[str, FieldMap]
     version: Callable[[Mapping[str, Any]], str | None] = field(default=lambda _record: None)
     """Returns a record's version as text that sorts by age; None if it has none."""
+    also_sends: frozenset[str] = frozenset()
+    """Names at the top of a record that the connector's document does not list."""
 
     def extract(self, record: Mapping[str, Any]) -> dict[str, Raw | Marker | Unreadable]:
         """Return every mapped field of a vendor's record, in the vendor's own values.

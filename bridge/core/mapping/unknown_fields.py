@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, Final
 
 from bridge.core.mapping.fieldmap import EntityMap
@@ -56,19 +55,19 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownNames:
+class KnownParts:
     """What is known of one entity of a connection."""
 
     top: frozenset[str]
     behind: tuple[tuple[str, frozenset[str]], ...]
     """Each door with the names behind it that are known."""
-    ignoring: tuple[Field, ...]
-    """Fields of which values without a reading are ignored."""
+    ignoring: tuple[tuple[Field, bool], ...]
+    """Fields of which values without a reading are ignored, each with whether it has a table."""
 
     @classmethod
     def of(
         cls, able: EntityCapabilities, mapped: EntityMap | None, fields: Mapping[str, Field]
-    ) -> KnownNames:
+    ) -> KnownParts:
         """Return the names that a connector's document and a mapping have."""
         maps = {} if mapped is None else mapped.fields
         read = [source for each in maps.values() for source in each.sources]
@@ -81,7 +80,9 @@ class KnownNames:
             for source in read:
                 names.update(names_behind(door, source))
             doors.append((door, frozenset(names)))
-        ignoring = [fields[name] for name, each in maps.items() if each.unknown == IGNORE]
+        ignoring = [
+            (fields[name], each.tabled) for name, each in maps.items() if each.unknown == IGNORE
+        ]
         return cls(able.readable, tuple(doors), tuple(ignoring))
 
 
@@ -89,18 +90,18 @@ class UnknownFields:
     """What this process has seen, and not stored yet."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], KnownNames] = {}
+        self._known: dict[tuple[str, str], KnownParts] = {}
         self._seen: dict[Place, Sighting] = {}
         self._names: dict[str, int] = {}
         """Connection -> how many names of it are noted."""
         self._new = False
         self._stored_at: datetime | None = None
 
-    def knows(self, connection: str, entity: str) -> KnownNames | None:
+    def knows(self, connection: str, entity: str) -> KnownParts | None:
         """Return what is known there; None: nobody has said yet (`learn`)."""
         return self._known.get((connection, entity))
 
-    def learn(self, connection: str, entity: str, known: KnownNames) -> KnownNames:
+    def learn(self, connection: str, entity: str, known: KnownParts) -> KnownParts:
         """Take in what is known of an entity of a connection."""
         return self._known.setdefault((connection, entity), known)
 
@@ -108,7 +109,7 @@ class UnknownFields:
         self,
         connection: str,
         entity: str,
-        known: KnownNames,
+        known: KnownParts,
         record_id: str,
         data: Mapping[str, Any],
         at: datetime,
@@ -121,12 +122,13 @@ class UnknownFields:
             if behind and isinstance(behind, dict) and not behind.keys() <= names:
                 self._note(connection, entity, f"{door}.", names, record_id, behind, at)
 
-    def look_at_ignored(self, entity: str, known: KnownNames, side: Side, at: datetime) -> None:
+    def look_at_ignored(self, entity: str, known: KnownParts, side: Side, at: datetime) -> None:
         """Note the values of a side that were ignored because nothing reads them."""
-        for each in known.ignoring:
+        for each, tabled in known.ignoring:
             entry = side.fields.get(each.name)
             if entry is not None and entry.unreadable_code == Code.READ_IGNORED:
-                place = (side.connection, entity, VALUE, each.name, told(each, entry.shown))
+                said = told(each, entry.shown, tabled=tabled)
+                place = (side.connection, entity, VALUE, each.name, said)
                 self._add(place, None, side.remote_id, at)
 
     def due(self, now: datetime) -> bool:
@@ -154,7 +156,7 @@ class UnknownFields:
         shown: Mapping[str, Any],
         at: datetime,
     ) -> None:
-        for name in islice(_others_than(known, shown), MAX_IN_RECORD):
+        for name in _others_than(known, shown):
             said = before + (name if is_name(name) else OTHERS)
             self._add((connection, entity, FIELD, said, ""), shown[name], record_id, at)
 
@@ -183,9 +185,12 @@ def is_name(name: object) -> bool:
     return isinstance(name, str) and bool(_NAME.fullmatch(name)) and not _MANY_DIGITS.search(name)
 
 
-def told(field: Field, value: Any) -> str:
-    """Return what may be said of a field's value: itself, or its shape where it may be personal."""
-    if field.personal or not may_be_shown(value):
+def told(field: Field, value: Any, *, tabled: bool = False) -> str:
+    """Return what may be said of a field's value: itself, or its shape where it may be personal.
+
+    `tabled`: somebody has listed the field's values, so that they are words and no person's data.
+    """
+    if (field.personal and not tabled) or not may_be_shown(value):
         return in_words(value)
     return words_of(value)
 
@@ -202,5 +207,12 @@ def names_behind(door: str, source: str) -> Iterator[str]:
         yield found[1] or found[2]
 
 
-def _others_than(known: frozenset[str], shown: Mapping[str, Any]) -> Iterator[str]:
-    return (name for name in shown if name not in known)
+def _others_than(known: frozenset[str], shown: Mapping[str, Any]) -> list[str]:
+    """Return the first few names that are not known."""
+    found: list[str] = []
+    for name in shown:
+        if name not in known:
+            found.append(name)
+            if len(found) == MAX_IN_RECORD:
+                break
+    return found

@@ -182,6 +182,10 @@ class EntityCapabilities:
             return None
         return door if 0 < len(name) <= MAX_DOOR_NAME_CHARS else None
 
+    def with_names(self, names: frozenset[str]) -> EntityCapabilities:
+        """Return these capabilities with more names that can be read."""
+        return replace(self, readable=self.readable | names) if names else self
+
     def through_doors(self, keys: Iterable[str]) -> EntityCapabilities:
         """Return these capabilities with those of the keys, of these, that go through a door."""
         doors = {key: door for key in keys if (door := self.door_of(key)) is not None}

@@ -1,0 +1,52 @@
+"""What no file knows, in lines for a terminal: values that wait or are ignored, and fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bridge.cli.screen import say
+from bridge.core.model.counting import counted
+from bridge.operations.times import when
+from bridge.operations.unknown_values import UnknownValue
+from bridge.operations.vendor_fields import IgnoredValue, UnknownField
+
+
+def print_unknown(
+    values: Iterable[UnknownValue],
+    ignored: Iterable[IgnoredValue],
+    fields: Iterable[UnknownField],
+) -> None:
+    """Print each with where it was seen and what to do about it."""
+    for value in values:
+        say(
+            f"{value.connection}: {value.field} {value.value!r}, "
+            f"{counted(value.records, value.entity)} waiting"
+            f"{_times(value.first_seen, value.last_seen)}",
+            f"    {value.at}; for example {', '.join(value.examples)}",
+            f"    bridge values accept {value.connection} {value.field} {value.value!r} "
+            f"{value.proposed or 'OURS'}    (OURS: {value.allowed})",
+        )
+    for left in ignored:
+        seen = f"seen {counted(left.seen, 'time')}{_times(left.first_seen, left.last_seen)}"
+        say(f"{left.connection}: {left.field} {left.value}, ignored (unknown_values), {seen}")
+    for each in fields:
+        seen = f"seen {counted(each.seen, 'time')}{_times(each.first_seen, each.last_seen)}"
+        say(f"{each.connection}: {each.field} of {each.entity}s, {_shape(each.shape)}, {seen}")
+        for file, line in each.proposed.items():
+            say(f"    {file}  {line}")
+        if each.proposed:
+            entity = "" if each.entity == "ticket" else f" --entity {each.entity}"
+            say(f"    bridge values accept {each.connection} {each.field}{entity}")
+
+
+def _times(first: datetime | None, last: datetime | None) -> str:
+    return (f", first {when(first)}" if first else "") + (f", last {when(last)}" if last else "")
+
+
+def _shape(shape: Mapping[str, Any]) -> str:
+    kinds = " or ".join(kind for kind in shape.get("kinds", ()) if kind != "null") or "empty"
+    if words := shape.get("words"):
+        return f"{kinds} ({', '.join(words)})"
+    return f"{kinds} of up to {shape['longest']} characters" if shape.get("longest") else kinds

@@ -1,0 +1,115 @@
+"""Taking in what no file knows: a row for a value, or the lines that mirror a field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bridge.config import SandboxAccount, yaml_edit, yaml_text
+from bridge.core.mapping.given_values import value_of_words
+from bridge.core.model.values import Unreadable, shown
+from bridge.errors import UnknownName
+from bridge.operations import mapping_edits, unknown_values, vendor_fields
+from bridge.operations.desk import Desk
+from bridge.operations.mapping_edits import NOT_THERE, FileEdit, MadeEdit
+from bridge.operations.vendor_fields import FIELDS_FILE, FieldProposal
+
+Accounts = Mapping[str, SandboxAccount] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedValue:
+    """A row that a mapping was given."""
+
+    at: str
+    row: str
+    records: int
+    """Records that it makes readable."""
+    made: MadeEdit
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedField:
+    """A field that is mirrored from now on, as far as one connection is concerned."""
+
+    name: str
+    files: Mapping[str, str]
+    """File -> what it was given."""
+    others: list[str]
+    """Other members of the sync, whose mappings do not have the field."""
+    made: MadeEdit
+
+
+def accept_value(
+    desk: Desk, accounts: Accounts, place: tuple[str, str, str], value: str, ours: str
+) -> AcceptedValue:
+    """Let a value that was seen read as one of ours: its mapping gets a row, and nothing else.
+
+    `place`: connection, entity and field. The records that show it are read again as soon as it is
+    in force: at once where mappings are published, else with the next start. Raises UnknownName for
+    a value that nobody has seen and for what the field cannot be, NotPossible or ConfigError where
+    the mapping cannot take the row, or would not hold with it; then all is as it was.
+    """
+    seen = unknown_values.seen(unknown_values.unknown(desk), place, value)
+    connection, entity, name = place
+    meant = value_of_words(desk.context.fields[entity][name], ours)
+    if isinstance(meant, Unreadable):
+        raise UnknownName(meant.why)
+    file = vendor_fields.mapping_file(desk, connection)
+    before = mapping_edits.in_force(desk, file)
+    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
+    row = f"{shown(seen.value)}: {shown(meant)}"
+    subject = f"{connection} {name}"
+    edit = FileEdit({file: before}, {file: after}, "value accepted", subject, {"row": row})
+    made = mapping_edits.put_in_force(desk, accounts, edit)
+    return AcceptedValue(seen.at, row, seen.records, made)
+
+
+def accept_field(
+    desk: Desk, accounts: Accounts, place: tuple[str, str, str], name: str = "", kind: str = ""
+) -> AcceptedField:
+    """Mirror a field that was seen: it is declared, if it has to be, and its mapping reads it.
+
+    `place`: connection, entity and where it stands in the records. `name` and `kind`: of our field,
+    where what is proposed is not meant. Raises what `proposal` and `put_in_force` raise.
+    """
+    connection, entity, path = place
+    found = vendor_fields.proposal(desk, place, name, kind)
+    file = vendor_fields.mapping_file(desk, connection)
+    before = {file: mapping_edits.in_force(desk, file)}
+    after = {file: _mapped(before[file], file, entity, found)}
+    files = {file: f"{found.name}: {yaml_text.flow(found.row)}"}
+    if found.declared is not None:
+        before[FIELDS_FILE] = mapping_edits.in_force(desk, FIELDS_FILE)
+        after[FIELDS_FILE] = _declared(before[FIELDS_FILE], entity, found)
+        files[FIELDS_FILE] = f"{found.name}: {yaml_text.flow(found.declared)}"
+    detail = {"field": found.name, "entity": entity}
+    edit = FileEdit(before, after, "field accepted", f"{connection} {path}", detail)
+    made = mapping_edits.put_in_force(desk, accounts, edit)
+    return AcceptedField(found.name, files, _without(desk, connection, entity, found.name), made)
+
+
+def _mapped(text: str, file: str, entity: str, found: FieldProposal) -> str:
+    row = dict(found.row) if isinstance(found.row, Mapping) else found.row
+    text = yaml_edit.with_row(text, file, (entity, "fields"), found.name, row)
+    if not found.also_sends:
+        return text
+    return yaml_edit.with_listed(text, file, (entity, "also_sends"), found.also_sends)
+
+
+def _declared(text: str, entity: str, found: FieldProposal) -> str:
+    declared = {found.name: dict(found.declared or {})}
+    if text == NOT_THERE:
+        return f"{entity}:\n  {yaml_text.block(declared, 1)[0]}\n"
+    if not yaml_edit.has(text, FIELDS_FILE, (entity,)):
+        return yaml_edit.with_row(text, FIELDS_FILE, (), entity, declared)
+    return yaml_edit.with_row(text, FIELDS_FILE, (entity,), found.name, declared[found.name])
+
+
+def _without(desk: Desk, connection: str, entity: str, name: str) -> list[str]:
+    sync = desk.context.sync_of(connection, entity)
+    members = sync.members if sync is not None else {}
+    maps = desk.context.maps
+    return [
+        each for each in members if each != connection and name not in maps[each][entity].fields
+    ]

@@ -235,6 +235,7 @@ READING_ORDER = (
     "operations",
     "web",
     "web/receiver",
+    "web/pages",
     "cli",
     "supervisor",
     "sandbox",

@@ -11,10 +11,6 @@ from threading import RLock
 from typing import Any, cast
 
 import sqlalchemy
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -48,13 +44,13 @@ from bridge.ledger.driver_errors import (
     transaction_lost,
 )
 from bridge.ledger.sqlite_lock import write_lock
+from bridge.ledger.table_versions import known_versions, stored_versions
 
 __all__ = ["Contended", "DiskFull", "TakesNoWrites", "TransactionLost", "Unreachable"]
 
 Tx = Connection
 """An open transaction, the first argument of every function of the ledger."""
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30
 POOL_SECONDS = 10
 """For so long a thread waits for a connection where others have all of them."""
@@ -128,24 +124,18 @@ class Ledger:
         """Bring the tables to this version; a SQLite file is readable by its owner only."""
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_file(Path(str(self.url.database)))
-        script = _migrations()
+        from bridge.ledger.upgrading import upgrade_tables  # noqa: PLC0415 - with all of Alembic
+
         with self.transaction() as tx:
             advisory_lock(tx, UPGRADE_LOCK)
-            self._refuse_newer(tx, script)
-            config = Config(attributes={"connection": tx})
-
-            def steps(revision: Any, _context: Any) -> Any:
-                return script._upgrade_revs("head", revision)  # noqa: SLF001 - what alembic's own command does
-
-            with EnvironmentContext(config, script, fn=steps):
-                script.run_env()
+            self._refuse_newer(stored_versions(tx))
+            upgrade_tables(tx)
 
     def check(self) -> None:
         """Raise LedgerError, saying what to do, unless the tables are those of this version.
 
         NoLedger when there are none.
         """
-        script = _migrations()
         if self.engine.dialect.name == "sqlite" and not self._file_exists():
             raise NoLedger(
                 f"there is no ledger at {self.shown}: run `bridge db upgrade` to make one"
@@ -153,11 +143,11 @@ class Ledger:
         if self.engine.dialect.name == "sqlite" and self.url.database not in _IN_MEMORY:
             _make_private(Path(str(self.url.database)))
         with self.read() as tx:
-            self._refuse_newer(tx, script)
-            current = MigrationContext.configure(tx).get_current_heads()
+            current = stored_versions(tx)
+        self._refuse_newer(current)
         if not current:
             raise NoLedger(f"the ledger at {self.shown} has no tables yet: run `bridge db upgrade`")
-        if set(current) != set(script.get_heads()):
+        if current != known_versions()[-1:]:
             raise LedgerError(
                 f"the ledger at {self.shown} is of an older version ({', '.join(current)}): "
                 "stop the bridge, make a backup, run `bridge db upgrade`"
@@ -173,8 +163,8 @@ class Ledger:
     def revision(self) -> tuple[str, str]:
         """Return the ledger's revision (empty: none) and the one that this version needs."""
         with self.read() as tx:
-            current = MigrationContext.configure(tx).get_current_heads()
-        return ", ".join(current), ", ".join(_migrations().get_heads())
+            current = stored_versions(tx)
+        return ", ".join(current), known_versions()[-1]
 
     @property
     def folder(self) -> Path | None:
@@ -191,9 +181,8 @@ class Ledger:
         name = self.url.database
         return name in _IN_MEMORY or Path(str(name)).exists()
 
-    def _refuse_newer(self, tx: Tx, script: ScriptDirectory) -> None:
-        ours = {revision.revision for revision in script.walk_revisions()}
-        unknown = set(MigrationContext.configure(tx).get_current_heads()) - ours
+    def _refuse_newer(self, current: Sequence[str]) -> None:
+        unknown = set(current) - set(known_versions())
         if unknown:
             raise LedgerError(
                 f"the ledger at {self.shown} was written by a newer version of the bridge "
@@ -307,10 +296,6 @@ def _shown(url: URL) -> str:
     host = url.host or str(url.query.get("host", "")) or "the usual socket"
     port = f":{url.port}" if url.port else ""
     return f"{url.drivername}://{host}{port}/{url.database or ''}"
-
-
-def _migrations() -> ScriptDirectory:
-    return ScriptDirectory(MIGRATIONS)
 
 
 def _url(text: str) -> URL:

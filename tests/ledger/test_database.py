@@ -4,11 +4,13 @@ import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from bridge.errors import LedgerError
 from bridge.ledger import drift_findings, probes, running_processes
 from bridge.ledger.database import Ledger, savepoint
+from bridge.ledger.table_versions import MIGRATIONS, known_versions, stored_versions
 from bridge.ledger.tables import metadata
 
 
@@ -63,6 +65,18 @@ def test_two_upgrades_at_once_take_turns(empty_url):
 def test_a_ledger_without_tables_says_how_to_make_them(empty):
     with pytest.raises(LedgerError, match="bridge db upgrade"):
         empty.check()
+
+
+def test_the_versions_are_those_that_alembic_finds(empty):
+    script = ScriptDirectory(MIGRATIONS)
+    found = [each.revision for each in script.walk_revisions()]
+    assert list(known_versions()) == found[::-1]
+    assert script.get_heads() == [known_versions()[-1]]
+    empty.upgrade()
+    with empty.transaction() as tx:
+        assert stored_versions(tx) == MigrationContext.configure(tx).get_current_heads()
+        tx.execute(sqlalchemy.text("drop table alembic_version"))
+        assert stored_versions(tx) == ()
 
 
 def test_a_newer_ledger_is_refused_and_left_alone(ledger):

@@ -18,8 +18,8 @@ from pathlib import Path
 import click
 
 from bench import table
-from bridge.cli import COMMANDS
 from bridge.cli import main as group
+from bridge.cli.command_table import COMMANDS
 from bridge.config import json_schemas
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.mapping.transform_forms import FORMS
@@ -30,7 +30,7 @@ from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.operations.mapping_proof import proved
 from bridge.sandbox.deployments import COMMON, usual_options
 from bridge.sandbox.registry import sandbox_class, systems
-from bridge.supervisor.sandbox_accounts import placeholder_accounts
+from bridge.supervisor.account_file import placeholder_accounts
 from bridge.workbench.carry_matrix import LOSSY, TRIED
 from bridge.workbench.carry_matrix import MEANINGS as WAYS
 

@@ -7,60 +7,22 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from bridge import __version__
+from bridge.cli.command_table import COMMANDS, LINES
 from bridge.cli.screen import say
 from bridge.errors import BridgeError, ConfigError, FilesDiffer, LedgerError, NotAccepted
 from bridge.home import find_home
-
-COMMANDS: Final = {
-    "init": "bridge.cli.init:command",
-    "check": "bridge.cli.check:command",
-    "up": "bridge.cli.up:command",
-    "demo": "bridge.cli.demo:command",
-    "simulate": "bridge.cli.simulate:command",
-    "sandbox": "bridge.cli.sandbox:command",
-    "web": "bridge.cli.daemons:web",
-    "worker": "bridge.cli.daemons:worker",
-    "clock": "bridge.cli.daemons:clock",
-    "db": "bridge.cli.db:group",
-    "backup": "bridge.cli.backup:command",
-    "restore": "bridge.cli.backup:restore",
-    "status": "bridge.cli.status:command",
-    "tickets": "bridge.cli.tickets:command",
-    "ticket": "bridge.cli.ticket:command",
-    "mappings": "bridge.cli.mappings:group",
-    "values": "bridge.cli.values:group",
-    "agents": "bridge.cli.agents:command",
-    "plan": "bridge.cli.plan:command",
-    "apply": "bridge.cli.apply:command",
-    "backfill": "bridge.cli.backfill:command",
-    "undo": "bridge.cli.undo:command",
-    "link": "bridge.cli.link:group",
-    "reconcile": "bridge.cli.reconcile:command",
-    "drift": "bridge.cli.drift:command",
-    "doctor": "bridge.cli.doctor:command",
-    "why": "bridge.cli.why:command",
-    "inbox": "bridge.cli.inbox:group",
-    "parked": "bridge.cli.parked:group",
-    "conflicts": "bridge.cli.conflicts:group",
-    "connection": "bridge.cli.connection:group",
-    "sync": "bridge.cli.sync:group",
-    "action": "bridge.cli.action:command",
-    "forget": "bridge.cli.forget:command",
-    "audit": "bridge.cli.audit:command",
-}
-"""Name -> where it is, imported when it is called: `bridge --help` needs no database driver."""
 
 
 class Commands(click.Group):
     """Finds commands by name, and turns the bridge's own errors into a message and an exit code."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Return the names, in the order in which a newcomer meets them."""
+        """Return the names, in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
@@ -70,6 +32,11 @@ class Commands(click.Group):
         module, _, attribute = COMMANDS[name].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, LINES[name]) for name in COMMANDS])
 
     def invoke(self, context: click.Context) -> Any:
         """Run, and say what went wrong; 2 when it is the configuration or the ledger."""

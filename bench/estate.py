@@ -22,7 +22,8 @@ from bridge.http.client import Http
 from bridge.ledger import work
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
-from bridge.queue import MemoryBudget, keep_loaded
+from bridge.queue.process_memory import keep_loaded
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.runs import older_ledger
 
 SYNCS = """\

@@ -24,7 +24,7 @@ from bench.populating import add_history
 from bench.vendor import ticket
 from bridge import wiring
 from bridge.operations import desk, doctor, status
-from bridge.queue import NullDoorbell
+from bridge.queue.bell import NullDoorbell
 from bridge.supervisor.activity_log import ActivityLog
 from bridge.web.app import create_app
 

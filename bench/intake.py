@@ -38,7 +38,7 @@ from bench.figures import figure
 from bench.postgres import postgres
 from bridge.ledger.database import Ledger
 from bridge.ledger.tables import inbox, work
-from bridge.queue import Embedded
+from bridge.queue.embedded_valkey import Embedded
 
 CONNECTIONS = (32, 64)
 BARE, SQLITE, POSTGRES = "bare", "SQLite", "PostgreSQL"

@@ -30,7 +30,7 @@ from bench.postgres import plain, postgres
 from bench.vendor import ticket
 from bridge.core.model.values import Ref
 from bridge.ledger import hints
-from bridge.queue import Embedded
+from bridge.queue.embedded_valkey import Embedded
 
 LEAST, LEAST_ON_POSTGRES = 2.0, 1.5
 LEAST_OF_FEW, LEAST_OF_MANY = 0.95, 0.85

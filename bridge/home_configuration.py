@@ -1,18 +1,21 @@
-"""Loads a home's configuration as its processes do: from its files, or with published mappings."""
+"""Loads a home's configuration as its processes do, and makes of it what procedures are handed."""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bridge.clock import Clock
 from bridge.config import Config, InLedger, SandboxAccount, Settings, load
 from bridge.config.mapping_texts import Published
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Secret
+from bridge.engine.context import MAPPING_REVISION, Context
 from bridge.errors import ConfigError, LedgerError
 from bridge.ledger import mapping_revisions
 from bridge.ledger.database import Ledger
@@ -111,6 +114,26 @@ def proof_of(config: Config, seen: Seen | None = None) -> Proof:
             fields=config.fields,
             seen=seen or {},
         )
+    )
+
+
+def context_of(config: Config, clock: Clock) -> Context:
+    """Return what every procedure is handed: what files say and what connectors declare."""
+    return Context(
+        connections=config.connections,
+        syncs=config.syncs,
+        maps=config.maps,
+        capabilities=config.capabilities,
+        clock=clock,
+        rng=random.Random(),
+        backoff={
+            name: connector_class(connection.system).BACKOFF
+            for name, connection in config.connections.items()
+        },
+        directory={name: config.agents.table(name) for name in config.connections},
+        fields=config.fields,
+        revision=config.revision,
+        taken_in={MAPPING_REVISION: config.number} if config.number else {},
     )
 
 

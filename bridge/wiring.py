@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import random
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -20,13 +19,14 @@ from bridge.config.published_mappings import with_mappings
 from bridge.connectors import build
 from bridge.connectors.contract import Connector
 from bridge.engine import worker_identity
-from bridge.engine.context import MAPPING_REVISION, Context
+from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
 from bridge.errors import ConfigError, FilesDiffer, LedgerError
 from bridge.home import find_home
 from bridge.home_configuration import (
     as_called,
     connector_classes,
+    context_of,
     load_config,
     newest_of,
     published_in,
@@ -38,7 +38,10 @@ from bridge.ledger import intents, refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
-from bridge.queue import Doorbell, RedisBudget, socket_for, stopping
+from bridge.queue.doorbell import Doorbell
+from bridge.queue.embedded_valkey import socket_for
+from bridge.queue.redis_budget import RedisBudget
+from bridge.queue.rq_worker import stopping
 from bridge.runs import (
     account_metrics,
     adoption,
@@ -50,7 +53,14 @@ from bridge.runs import (
     upkeep,
 )
 
-__all__ = ["connector_classes", "load_config", "published_in", "sandbox_accounts", "secrets_of"]
+__all__ = [
+    "connector_classes",
+    "context_of",
+    "load_config",
+    "published_in",
+    "sandbox_accounts",
+    "secrets_of",
+]
 
 OUTDATED_SECONDS = 1.0
 """A worker that may begin nothing waits so long before it answers the next ring."""
@@ -195,7 +205,7 @@ class Bridge:
         """Work by other mappings from now on. Raises ConfigError, and all is as it was."""
         config = with_mappings(self.config, published, connector_classes())
         self.config = as_called(config)
-        self.context = build_context(self.config, self.connectors, self.clock)
+        self.context = context_of(self.config, self.clock)
         self.worker.work_by(self.context)
 
     def leave(self) -> None:
@@ -374,23 +384,6 @@ def recognise_earlier_markers(connectors: Mapping[str, Connector], ledger: Ledge
         connector.markers = connector.markers.with_record(is_on_record)
 
 
-def build_context(config: Config, connectors: Mapping[str, Connector], clock: Clock) -> Context:
-    """Return what every procedure is handed: what files say and what connectors declare."""
-    return Context(
-        connections=config.connections,
-        syncs=config.syncs,
-        maps=config.maps,
-        capabilities=config.capabilities,
-        clock=clock,
-        rng=random.Random(),
-        backoff={name: connector.BACKOFF for name, connector in connectors.items()},
-        directory={name: config.agents.table(name) for name in config.connections},
-        fields=config.fields,
-        revision=config.revision,
-        taken_in={MAPPING_REVISION: config.number} if config.number else {},
-    )
-
-
 def build_bridge(
     home: Path | None = None,
     *,
@@ -408,7 +401,7 @@ def build_bridge(
     config = load_config(home, need_ledger=check_ledger, revision=revision, or_files=or_files)
     clock = SystemClock()
     connectors = connect(config, clock)
-    context = build_context(config, connectors, clock)
+    context = context_of(config, clock)
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
     ledger = Ledger(config.settings.database)
     if check_ledger:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.operator import actor, at_desk
+from bridge.cli.actor import actor
+from bridge.cli.operator import at_desk
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
 from bridge.core.model.counting import counted

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
 
-from bridge import wiring
-from bridge.cli.operator import actor
-from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.actor import actor
+from bridge.cli.running_sandbox import accounts_of, follow_sandbox
 from bridge.cli.screen import say, say_json
 from bridge.config import Config
 from bridge.core.model.counting import counted
 from bridge.home import find_home
 from bridge.operations import check
 from bridge.operations.check import Check
-from bridge.supervisor.sandbox_accounts import placeholder_accounts
 
 
 @click.command("check")
@@ -41,23 +38,25 @@ def command(live: bool, sandbox: bool, accept: bool, as_json: bool) -> None:
     home = find_home()
     if live and not sandbox:
         follow_sandbox(home)
-    accounts = placeholder_accounts() if sandbox else wiring.sandbox_accounts(home)
+    accounts = accounts_of(home, sandbox=sandbox)
     if not as_json:
         say(f"home: {home}")
-    result = check.check(home, accounts, live=live)
+    result = check.check(home, accounts)
+    if live or accept:
+        from bridge.operations import live_check  # noqa: PLC0415 - loads all that calls and works
+    if live:
+        result = live_check.called(result, own_credentials=accounts is None)
     if as_json:
         say_json(_as_json(result))
     else:
         if result.config is not None:
             _print_connections(result.config, result, live=live)
-        _complain(result.warnings, result.problems)
+        _complain(result)
         _print_changes(result, accepted=accept and not result.problems)
-    if result.problems:
+    if result.problems or (result.doubtful and not accept):
         raise SystemExit(1)
     if accept:
-        check.accept(home, actor())
-    elif result.doubtful:
-        raise SystemExit(1)
+        live_check.accept(home, actor())
 
 
 def _as_json(result: Check) -> dict[str, object]:
@@ -110,11 +109,11 @@ def _print_changes(result: Check, *, accepted: bool) -> None:
         say("a start is refused until it says --accept, or `bridge check` does", err=True)
 
 
-def _complain(warnings: Sequence[str], problems: Sequence[str]) -> None:
+def _complain(result: Check) -> None:
     """Write to standard error what is doubtful and what is wrong."""
-    for warning in warnings:
+    for warning in result.warnings:
         say(f"warning: {warning}", err=True)
-    for problem in problems:
+    for problem in result.problems:
         say(problem, err=True)
-    if problems:
-        say(counted(len(problems), "problem"), err=True)
+    if result.problems:
+        say(counted(len(result.problems), "problem"), err=True)

@@ -65,7 +65,8 @@ LINES: Final = {
     "tickets": "List tickets, the newest first.",
     "ticket": "Show one ticket: its agreed state, what each side shows, and its timeline.",
     "mappings": "See what the mappings make of records, publish them, and go back.",
-    "values": "List vendors' values that no mapping can read, and give one a meaning.",
+    "values": "List vendors' values that no mapping can read and fields that none knows; take "
+    "them in.",
     "agents": "List the people that the bridge knows, and those who need a row in "
     "mappings/agents.yaml.",
     "plan": "Say what would be written to each system for SYNC (default: all), and leave no trace.",

@@ -14,7 +14,8 @@ from bridge.errors import LedgerError
 from bridge.home import find_home
 from bridge.operations import desk, doctor
 from bridge.operations.trouble_log import TroubleLog
-from bridge.queue import bound_heaps, keep_loaded, run_worker
+from bridge.queue.process_memory import bound_heaps, keep_loaded
+from bridge.queue.rq_worker import run_worker
 from bridge.supervisor.activity_log import ActivityLog
 from bridge.wiring import load_config
 

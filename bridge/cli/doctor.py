@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 import click
 
-from bridge.cli.operator import actor
+from bridge.cli.actor import actor
 from bridge.cli.running_sandbox import follow_sandbox, say_if_sandbox_stopped
 from bridge.cli.screen import say, say_rows
 from bridge.core.model.outcome_codes import Code

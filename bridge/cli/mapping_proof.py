@@ -6,14 +6,12 @@ from dataclasses import asdict
 
 import click
 
-from bridge import wiring
 from bridge.cli.proof_lines import print_matrix, print_proof
-from bridge.cli.running_sandbox import follow_sandbox
+from bridge.cli.running_sandbox import accounts_of, follow_sandbox
 from bridge.cli.screen import say_json
 from bridge.home import find_home
 from bridge.operations import mapping_proof
 from bridge.operations.mapping_proof import ProvedHome
-from bridge.supervisor.sandbox_accounts import placeholder_accounts
 
 
 @click.command("check")
@@ -31,9 +29,7 @@ def command(sandbox: bool, matrix: bool, as_json: bool) -> None:
     home = find_home()
     if not sandbox:
         follow_sandbox(home)
-    proved = mapping_proof.proved(
-        home, placeholder_accounts() if sandbox else wiring.sandbox_accounts(home)
-    )
+    proved = mapping_proof.proved(home, accounts_of(home, sandbox=sandbox))
     if as_json:
         say_json(_as_json(proved))
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
+from bridge.cli.actor import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
 from bridge.errors import UnknownName
@@ -48,11 +48,3 @@ def named(at: Desk, ref: str) -> str:
     if match.records:
         say(f"({match.records})", err=True)
     return match.link_id
-
-
-def actor() -> str:
-    """Return the name of whoever sits at this machine, for the audit."""
-    try:
-        return f"local:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have a number and no name
-        return "local:unknown"

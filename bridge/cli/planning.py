@@ -10,7 +10,8 @@ from typing import Final
 import click
 
 from bridge import wiring
-from bridge.cli.operator import actor, say_if_files_differ
+from bridge.cli.actor import actor
+from bridge.cli.operator import say_if_files_differ
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say_over
 from bridge.errors import UnknownName

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from bridge import wiring
-from bridge.cli.operator import actor
+from bridge.cli.actor import actor
 from bridge.cli.running_sandbox import follow_sandbox
 from bridge.cli.screen import say
 from bridge.errors import ConfigError, UnknownName
@@ -17,7 +17,8 @@ from bridge.home import find_home
 from bridge.observability.visible_text import visible
 from bridge.operations import desk
 from bridge.operations.desk import Desk
-from bridge.queue import Address, Embedded, socket_for, url_for
+from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
+from bridge.queue.redis_address import Address
 from bridge.supervisor.processes import watch_parent
 
 INTERRUPTED: Final = 130

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from bridge import home_configuration
 from bridge.cli.screen import say
+from bridge.config import SandboxAccount
 from bridge.supervisor import sandbox_accounts
 
 
@@ -26,3 +29,15 @@ def follow_sandbox(home: Path) -> bool:
         return False
     say("(of the running sandbox)", err=True)
     return True
+
+
+def accounts_of(home: Path, *, sandbox: bool) -> Mapping[str, SandboxAccount] | None:
+    """Return the accounts of sandboxes that files are checked with; None: the files' own.
+
+    `sandbox`: as if there were one; else those of the sandbox that this process was told to use.
+    """
+    if not sandbox:
+        return home_configuration.sandbox_accounts(home)
+    from bridge.supervisor.account_file import placeholder_accounts  # noqa: PLC0415 - as sandboxes
+
+    return placeholder_accounts()

@@ -15,16 +15,16 @@ import click
 from bridge.cli.deployment_option import parse_deployment
 from bridge.cli.sandbox_lines import access_as_json, print_access
 from bridge.cli.screen import say, say_json
-from bridge.sandbox import server
+from bridge.sandbox import access, server
 from bridge.sandbox.deployments import written
 from bridge.sandbox.registry import sandbox_class, systems
+from bridge.supervisor.account_file import write_accounts
 from bridge.supervisor.processes import watch_parent
-from bridge.supervisor.sandbox_accounts import write_accounts
 
 
 @click.command("sandbox")
 @click.option(
-    "--port-base", default=server.PORT_BASE, show_default=True, help="First port; 0: any free ones."
+    "--port-base", default=access.PORT_BASE, show_default=True, help="First port; 0: any free ones."
 )
 @click.option(
     "--seed", default=0, show_default=True, help="Derives keys, secrets and everything random."
@@ -76,7 +76,7 @@ def command(
         ]
     served = server.serve(wanted, seed=seed, port_base=port_base)
     try:
-        accounts = server.accounts(
+        accounts = access.accounts(
             served.urls, seed, deployment={spec.system: spec.options or {} for spec in wanted}
         )
         if announce is not None:

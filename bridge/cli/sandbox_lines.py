@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from bridge.cli.screen import say
-from bridge.sandbox import server
+from bridge.sandbox import access
 from bridge.sandbox.registry import sandbox_class
 
 
-def access_as_json(account: server.SandboxAccess, webhook_url: str) -> dict[str, Any]:
+def access_as_json(account: access.SandboxAccess, webhook_url: str) -> dict[str, Any]:
     """Return an account, its users and where its webhooks go, for programs."""
     signing = sandbox_class(account.system).SIGNING
     sends = None if signing is None else {"scheme": signing.scheme, "url": webhook_url}
@@ -19,7 +19,7 @@ def access_as_json(account: server.SandboxAccess, webhook_url: str) -> dict[str,
 
 
 def print_access(
-    accounts: Mapping[str, server.SandboxAccess],
+    accounts: Mapping[str, access.SandboxAccess],
     urls: Mapping[str, str],
     targets: Mapping[str, str],
 ) -> None:

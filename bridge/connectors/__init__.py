@@ -9,7 +9,7 @@ from bridge.connectors.contract import Connector
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.syncs import Connection
 from bridge.errors import ConfigError
-from bridge.http.client import Http
+from bridge.http.caller import Caller
 
 CONNECTORS: dict[str, str] = {
     "switch": "bridge.connectors.switch.connector.SwitchConnector",
@@ -42,7 +42,7 @@ def capabilities() -> dict[str, Mapping[str, EntityCapabilities]]:
     return {system: connector_class(system).CAPABILITIES for system in sorted(CONNECTORS)}
 
 
-def build(connection: Connection, http: Http) -> Connector:
+def build(connection: Connection, http: Caller) -> Connector:
     """Make the connector of one connection; every registered class is constructed this way."""
     kind = connector_class(connection.system)
     return kind(connection, http)  # type: ignore[call-arg]

@@ -10,8 +10,7 @@ from bridge.connectors.parsing import event_name, generic_hint, ignored_event
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import RemoteError, Unavailable, Unsupported
-from bridge.http.call_template import Request
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller, Request
 
 
 class JsonHttpConnector(Connector):
@@ -20,7 +19,7 @@ class JsonHttpConnector(Connector):
     ERRORS: ClassVar[Mapping[int, type[RemoteError]]] = {}
     """HTTP status -> error class, where the system means another thing by it than most do."""
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection)
         self._http = http
 

@@ -17,7 +17,7 @@ from bridge.connectors.contract import Hint, Parsed
 from bridge.connectors.left_out import leave_out
 from bridge.errors import Malformed, Unavailable
 from bridge.foreign_json import REPLACED
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 Row = Mapping[str, Any]
 """One JSON object of a vendor's, as it came."""

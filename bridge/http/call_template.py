@@ -7,15 +7,15 @@ connection: headers, cookies, hooks, the base address. That cost more than the c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import requests
 
+from bridge.http.caller import Auth
+
 Request = requests.PreparedRequest
-Auth = Callable[[Request], Request]
-"""Puts a connector's credentials on a request, whatever their grammar."""
 
 HEADERS: Final = {
     "User-Agent": "webhook-sync-bridge",

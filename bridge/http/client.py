@@ -13,8 +13,7 @@ import re
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,7 +23,6 @@ from requests.adapters import BaseAdapter
 
 from bridge import foreign_json
 from bridge.clock import Clock, TimeLimit
-from bridge.core.model.clocks import ClocksApart
 from bridge.core.model.syncs import Connection
 from bridge.errors import (
     AlreadyExists,
@@ -48,7 +46,8 @@ from bridge.http.call_bounds import (
     kept,
 )
 from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
-from bridge.http.call_template import Auth, CallTemplate
+from bridge.http.call_template import CallTemplate
+from bridge.http.caller import Answer, Auth
 from bridge.http.clock_skew import ClockSkew, http_date
 from bridge.scrubber import Scrubber
 
@@ -88,26 +87,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=~|{}-]+")
 
 parsing_large = threading.Lock()
 """Held while a large answer is parsed. One for the whole process: connections share its memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A 2xx answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names are lower-case."""
-    body: Any
-    """The parsed JSON; None when there was no body."""
-    sent_at: datetime
-    """When the request was sent, in our clock."""
-    clocks: ClocksApart
-    """How far our clock is ahead of the vendor's."""
-
-    @property
-    def skew(self) -> timedelta:
-        """Return what, added to a time of the vendor's, gives an upper bound in our clock."""
-        return self.clocks.most
 
 
 class Http:

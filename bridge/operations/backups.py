@@ -9,7 +9,7 @@ from bridge.errors import Busy
 from bridge.ledger import ledger_backup, running_processes
 from bridge.ledger.ledger_backup import Contents
 from bridge.operations.desk import Desk
-from bridge.queue import url_for
+from bridge.queue.embedded_valkey import url_for
 
 __all__ = ["Contents", "back_up", "restore"]
 

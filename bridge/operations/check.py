@@ -1,4 +1,4 @@
-"""Every problem of a home's files at once and, where asked for, of the connections."""
+"""Every problem of a home's files at once, and what they change for what the ledger knows."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bridge import config, wiring
 from bridge.clock import SystemClock
 from bridge.config import Config, SandboxAccount
-from bridge.errors import BridgeError, LedgerError, NoLedger, Unauthorised
+from bridge.errors import LedgerError, NoLedger
+from bridge.home_configuration import context_of
 from bridge.ledger.database import Ledger
 from bridge.operations import mapping_folders, mapping_proof
 from bridge.runs import adoption
@@ -73,9 +73,10 @@ class Check:
         return (*found, unknown) if self.ledger_error else found
 
 
-def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bool) -> Check:
-    """Check a home's files and run the mappings' examples; if `live`, call each connection, too.
+def check(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> Check:
+    """Check a home's files, run the mappings' examples, and look what the ledger knows of both.
 
+    Nobody is called (`live_check` does that), and nothing is loaded that calls.
     `accounts`: a sandbox's, in place of the addresses and secrets of the files; None: those count.
     """
     proved = mapping_proof.proved(home, accounts)
@@ -83,30 +84,14 @@ def check(home: Path, accounts: Mapping[str, SandboxAccount] | None, *, live: bo
     if compiled is None or proved.proof.refused:
         return Check([finding.line for finding in proved.proof.refused], proof=proved.proof)
     checked = Check([], compiled, proof=proved.proof)
-    if accounts is None:  # a sandbox has a ledger of its own, which begins empty
-        checked = _compare(checked, compiled)
-    if not live:
-        return checked
-    answers, problems = _call_all(compiled, own_credentials=accounts is None)
-    return replace(checked, problems=problems, live=answers)
-
-
-def accept(home: Path, actor: str) -> None:
-    """Put a home's files in force although they changed in a doubtful way; it is written down.
-
-    Raises LedgerError where there is no ledger yet.
-    """
-    bridge = wiring.build_bridge(home)
-    try:
-        bridge.accept(actor)
-    finally:
-        bridge.close()
+    # A sandbox has a ledger of its own, which begins empty.
+    return checked if accounts is not None else _compare(checked, compiled)
 
 
 def _compare(checked: Check, compiled: Config) -> Check:
     """Add what the files change for what the ledger knows; nothing when there is none yet."""
-    clock, ledger = SystemClock(), Ledger(compiled.settings.database)
-    context = wiring.build_context(compiled, wiring.connect(compiled, clock), clock)
+    ledger = Ledger(compiled.settings.database)
+    context = context_of(compiled, SystemClock())
     try:
         ledger.check()
         with ledger.read() as tx:
@@ -122,23 +107,3 @@ def _compare(checked: Check, compiled: Config) -> Check:
     gone = sorted(known.connections - compiled.connections.keys())
     retired = {name: known.of(name) for name in gone}
     return replace(checked, changes=changes, retired=retired, outdated=outdated)
-
-
-def _call_all(
-    compiled: Config, *, own_credentials: bool
-) -> tuple[dict[str, ConnectionAnswer], list[str]]:
-    """Ping and probe every connection; return the answers, and a problem for each that has none.
-
-    `own_credentials`: they stand in the home's files, so it can be said where.
-    """
-    answers: dict[str, ConnectionAnswer] = {}
-    problems: list[str] = []
-    for name, connector in wiring.connect(compiled, SystemClock()).items():
-        try:
-            answers[name] = ConnectionAnswer(connector.ping(), connector.probe())
-        except BridgeError as error:
-            problem = f"connections.{name}: {error}"
-            if own_credentials and isinstance(error, Unauthorised):
-                problem += f"; its credentials: {config.credentials_at(compiled.home, name)}"
-            problems.append(problem)
-    return answers, problems

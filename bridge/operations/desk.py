@@ -20,7 +20,7 @@ from bridge.engine.context import Context
 from bridge.errors import UnknownName
 from bridge.ledger import audit
 from bridge.ledger.database import Ledger, Tx
-from bridge.queue import Bell
+from bridge.queue.bell import Bell
 from bridge.runs import schedule
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.config import Config
 from bridge.config.mapping_texts import FOLDER, MappingTexts, read_folder
 from bridge.errors import NotPossible
 from bridge.ledger import mapping_revisions
 from bridge.ledger.mapping_revisions import FROM_FILES, MappingRevision, RevisionHead
-from bridge.operations.desk import Desk
+
+if TYPE_CHECKING:  # a check reads folders, and opens no desk
+    from bridge.operations.desk import Desk
 
 MARK: Final = ".revision"
 """The file in a folder that says from which revision its files were made, and that one's digest."""

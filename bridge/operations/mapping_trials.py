@@ -95,7 +95,7 @@ def with_mappings_of(desk: Desk, files: Published) -> Config:
 
 def context_of(desk: Desk, config: Config) -> Context:
     """Return the context of a configuration, with all that the bridge has learned besides."""
-    context = wiring.build_context(config, desk.connectors, desk.context.clock)
+    context = wiring.context_of(config, desk.context.clock)
     with desk.ledger.read() as tx:
         known, people = news.look(tx), directory.people(tx)
     for name, table in context.directory.items():

@@ -271,7 +271,7 @@ def _compiled(desk: Desk, published: Published) -> tuple[Config, Context, list[s
         proof = proof_of(config, mapping_proof.seen_values(tx))
     if proof.refused:
         raise ConfigError([finding.line for finding in proof.refused])
-    context = wiring.build_context(config, desk.connectors, desk.context.clock)
+    context = wiring.context_of(config, desk.context.clock)
     return config, context, [finding.line for finding in proof.warnings]
 
 

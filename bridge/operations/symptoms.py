@@ -31,7 +31,7 @@ from bridge.operations import vendor_fields
 from bridge.operations.desk import Desk
 from bridge.operations.times import when
 from bridge.operations.trouble import Trouble, usual
-from bridge.queue import url_for
+from bridge.queue.embedded_valkey import url_for
 
 STILL_AFTER: Final = timedelta(seconds=40)
 """A process that says every 15 seconds that it is at work hangs when it has not for so long."""

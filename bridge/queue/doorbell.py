@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from redis.exceptions import (
     AuthenticationError,
@@ -55,41 +55,6 @@ NEVER_ENDS: Final = -1
 """What Redis says of the time that is left to a key that never ends."""
 
 log = logging.getLogger(__name__)
-
-
-class Bell(Protocol):
-    """A doorbell, as the rest of the bridge uses it."""
-
-    def ring(self) -> bool:
-        """Ask for a drain; False if Redis was not reached (the clock rings again)."""
-
-    def answered(self) -> None:
-        """Mark the ring as answered: work that comes from now on needs a new ring."""
-
-    def ping(self) -> bool:
-        """Return whether Redis answers."""
-
-    def fault(self) -> Code | None:
-        """Return what keeps Redis from being rung, found out by a write; None: nothing does."""
-
-
-class NullDoorbell:
-    """A doorbell for processes that wake nobody; the clock announces their work."""
-
-    def ring(self) -> bool:
-        """Do nothing."""
-        return False
-
-    def answered(self) -> None:
-        """Do nothing."""
-
-    def ping(self) -> bool:
-        """Return False: there is no Redis."""
-        return False
-
-    def fault(self) -> Code | None:
-        """Say that Redis is away: there is none."""
-        return Code.REDIS_DOWN
 
 
 class Doorbell:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.core.model.counting import counted
 from bridge.ledger import connection_health, webhook_inbox
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.runs import account_metrics, backfill, comparison, schedule
 from bridge.sandbox import population
 from bridge.sandbox.exchange import Problem

@@ -33,9 +33,9 @@ from bridge.ledger.database import Ledger
 from bridge.ledger.handles import LedgerHandles
 from bridge.ledger.probes import LedgerFindings
 from bridge.procedures import PROCEDURES
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.runs import adoption
-from bridge.sandbox import population, server
+from bridge.sandbox import access, population
 from bridge.sandbox.journal import Journal
 from bridge.sandbox.outbox import WebhookTarget
 from bridge.sandbox.registry import has_sandbox, sandbox_class, systems
@@ -56,7 +56,7 @@ class SimulatedHome:
     """The setup that all seeds of a process share: a configuration, and an empty ledger to copy."""
 
     config: Config
-    accounts: Mapping[str, server.SandboxAccess]
+    accounts: Mapping[str, access.SandboxAccess]
     """By system."""
     template: Ledger
     """With its tables, and empty: each seed begins with a copy."""
@@ -82,7 +82,7 @@ class SimulatedHome:
 @cache
 def load_home(home: str = "") -> SimulatedHome:
     """Load a home (empty: as shipped) with sandboxes' people and accounts. Raises ConfigError."""
-    accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
+    accounts = access.accounts({system: f"http://{system}.invalid" for system in systems()})
     with tempfile.TemporaryDirectory(prefix="bridge-simulate-") as made:
         folder = Path(made)
         for part in ("config", "mappings"):

@@ -1,49 +1,15 @@
-"""The sandboxes' accounts, and the file in which child processes and commands find them."""
+"""The sandbox that runs in a home: whether there is one, and how a command comes to use it."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-from bridge.config import SandboxAccount
-from bridge.queue import url_for
-from bridge.sandbox import server
+from typing import Final
 
 FILE: Final = "sandbox.json"
 """In the home's `var/`. Holds addresses and keys, so only its owner may read it."""
 DATABASE: Final = "BRIDGE_SANDBOX_DATABASE_URL"
 REDIS: Final = "BRIDGE_SANDBOX_REDIS_URL"
-
-
-def stored(account: server.SandboxAccess) -> dict[str, Any]:
-    """Return an account as it is stored for the child processes."""
-    return {
-        "base_url": account.base_url,
-        "credentials": {"api_key": account.api_key},
-        "webhook_secret": account.webhook_secret,
-        "options": dict(account.options),
-    }
-
-
-def write_accounts(path: Path, accounts: Mapping[str, server.SandboxAccess]) -> None:
-    """Store the accounts for the owner alone. A reader sees the old file or the new one whole."""
-    contents = {system: stored(account) for system, account in accounts.items()}
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
-        json.dump(contents, file)
-    unfinished.replace(path)
-
-
-def placeholder_accounts() -> dict[str, SandboxAccount]:
-    """Return accounts of sandboxes that need not run, for commands that call no vendor."""
-    return {
-        system: SandboxAccount(**stored(account)) for system, account in server.accounts().items()
-    }
 
 
 def sandbox_database(home: Path) -> str:
@@ -67,7 +33,7 @@ def use_running_sandbox(home: Path) -> bool:
     Call it before the configuration is loaded: that of a sandbox needs no keys.
     """
     redis = os.environ.get(REDIS)  # set when the sandbox uses a Redis that it did not start itself
-    if not (home / "var" / FILE).exists() or not (redis or url_for(home)):
+    if not (home / "var" / FILE).exists() or not (redis or _has_redis(home)):
         return False
     os.environ["BRIDGE_SANDBOX"] = "1"
     os.environ["BRIDGE_DATABASE_URL"] = sandbox_database(home)
@@ -76,3 +42,10 @@ def use_running_sandbox(home: Path) -> bool:
     else:
         os.environ.pop("BRIDGE_REDIS_URL", None)
     return True
+
+
+def _has_redis(home: Path) -> bool:
+    """Return whether the embedded Redis of a home runs."""
+    from bridge.queue.embedded_valkey import url_for  # noqa: PLC0415 - asked where one may run
+
+    return bool(url_for(home))

@@ -22,11 +22,12 @@ from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.home import var_folder
 from bridge.ledger.database import Ledger
 from bridge.operations import mapping_folders
-from bridge.queue import Embedded, socket_for, url_for
-from bridge.sandbox import server
+from bridge.queue.embedded_valkey import Embedded, socket_for, url_for
+from bridge.sandbox import access
 from bridge.sandbox.deployments import Deployment
+from bridge.supervisor.account_file import write_accounts
 from bridge.supervisor.processes import ChildFailed, Children, child_environ, free_port
-from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database, write_accounts
+from bridge.supervisor.sandbox_accounts import FILE, REDIS, sandbox_database
 from bridge.supervisor.sandbox_client import SandboxClient
 
 START_TIMEOUT: Final = 60.0
@@ -64,7 +65,7 @@ class StackSettings:
     without: Collection[str] = ()
     """Processes that are left out: `web`, `worker`."""
     seed: int = 0
-    port_base: int = server.PORT_BASE
+    port_base: int = access.PORT_BASE
     """The first port of the sandboxes; 0: any free ones."""
     faults: Mapping[str, float] = field(default_factory=dict)
     deployment: Deployment = field(default_factory=dict)
@@ -290,8 +291,8 @@ class Stack:
         self._set("BRIDGE_REDIS_URL", os.environ.get(REDIS))
         self._set("BRIDGE_SANDBOX", "1")
         # The configuration needs accounts before the sandboxes, which need it, have ports.
-        port_base = self.settings.port_base or server.PORT_BASE
-        write_accounts(var / FILE, server.accounts(seed=self.settings.seed, port_base=port_base))
+        port_base = self.settings.port_base or access.PORT_BASE
+        write_accounts(var / FILE, access.accounts(seed=self.settings.seed, port_base=port_base))
         self._exits.callback((var / FILE).unlink, missing_ok=True)
 
     def _start_sandbox(self, systems: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from bridge.errors import LedgerError
 from bridge.ledger.database import Ledger
 from bridge.ledger.former_names import former_names
 from bridge.operations.trouble import Trouble
-from bridge.queue import Bell
+from bridge.queue.bell import Bell
 from bridge.web import health
 from bridge.web.receiver import body, webhooks
 from bridge.web.receiver.counters import Counters

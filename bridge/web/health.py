@@ -20,7 +20,7 @@ from bridge.ledger import connection_health, failing_runs, summary
 from bridge.ledger.database import Ledger
 from bridge.operations.symptoms import ledger_writes
 from bridge.operations.trouble import Trouble
-from bridge.queue import Bell
+from bridge.queue.bell import Bell
 from bridge.web.latest_look import LatestLook
 from bridge.web.receiver.counters import Counters, labels
 

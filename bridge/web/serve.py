@@ -27,7 +27,7 @@ from granian.log import LogLevels
 
 from bridge.core.model.syncs import Secret
 from bridge.errors import ConfigError
-from bridge.queue import keep_loaded
+from bridge.queue.process_memory import keep_loaded
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for
 from bridge.web.receiver.shared_numbers import FILE, SIZE, shared

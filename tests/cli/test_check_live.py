@@ -10,8 +10,9 @@ import pytest
 import trustme
 
 from bridge.home import fill_home, var_folder
-from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE, write_accounts
+from bridge.sandbox import access, server
+from bridge.supervisor.account_file import write_accounts
+from bridge.supervisor.sandbox_accounts import FILE
 from tests.cli.conftest import KEYS
 
 SEED = 9
@@ -34,14 +35,14 @@ SYSTEMS = {
 
 
 def urls(served):
-    accounts = server.accounts(served.urls, SEED)
+    accounts = access.accounts(served.urls, SEED)
     return {f"{name}_URL": accounts[system].base_url for name, system in SYSTEMS.items()}
 
 
 @pytest.fixture
 def check(run, tmp_path, served):
     fill_home(tmp_path / "home")
-    write_accounts(var_folder(tmp_path / "home") / FILE, server.accounts(served.urls, SEED))
+    write_accounts(var_folder(tmp_path / "home") / FILE, access.accounts(served.urls, SEED))
 
     def call(*arguments):
         return run(
@@ -117,7 +118,7 @@ def test_of_a_refused_key_the_variable_and_the_place_are_named_and_not_the_key(
 
 def test_a_first_plan_and_import_need_no_bridge_that_runs(run, tmp_path, served):
     fill_home(tmp_path)
-    accounts = server.accounts(served.urls, SEED)
+    accounts = access.accounts(served.urls, SEED)
     keys = {f"{name}_API_KEY": accounts[system].api_key for name, system in SYSTEMS.items()}
     environ = KEYS | urls(served) | keys
     run("--home", str(tmp_path), "db", "upgrade", environ=environ)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
+from click import Context
 
-from bridge.cli import COMMANDS
+from bridge.cli import main
+from bridge.cli.command_table import COMMANDS, LINES
 from tests.cli.conftest import KEYS
 
 
@@ -19,6 +24,42 @@ def test_every_command_is_there_and_says_what_it_does(run, name):
 def test_help_lists_every_command(run):
     output = run("--help").output
     assert all(f"\n  {name}" in output for name in COMMANDS)
+
+
+def test_the_list_says_what_each_command_says_of_itself():
+    said = {name: main.get_command(Context(main), name) for name in COMMANDS}
+    assert {name: each.get_short_help_str(200) for name, each in said.items()} == LINES
+
+
+@pytest.mark.parametrize(
+    ("words", "unneeded"),
+    [
+        (["--help"], ["sqlalchemy", "yaml", "requests", "redis", "alembic", "bridge.config"]),
+        (
+            ["check"],
+            ["requests", "redis", "rq", "alembic", "werkzeug", "bridge.wiring", "bridge.sandbox"],
+        ),
+        (["status"], ["alembic", "flask", "werkzeug", "waitress", "bridge.sandbox"]),
+    ],
+    ids=" ".join,
+)
+def test_a_command_loads_no_library_that_it_does_not_need(run, tmp_path, words, unneeded):
+    run("init", str(tmp_path))
+    run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)
+    script = (
+        "import sys; from bridge.cli import main; main(sys.argv[1:], standalone_mode=False)\n"
+        "print('all modules:', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--home", str(tmp_path), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **KEYS},
+    )
+    loaded = done.stdout.rpartition("all modules: ")[2].split()
+    assert "bridge.cli" in loaded, done.stderr
+    assert sorted(set(unneeded) & set(loaded)) == []
 
 
 def test_an_unknown_command_is_wrong_usage(run):

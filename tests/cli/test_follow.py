@@ -7,9 +7,10 @@ import pytest
 from bridge.home import fill_home, var_folder
 from bridge.ledger import connection_health
 from bridge.ledger.database import Ledger
-from bridge.queue import Embedded, socket_for
-from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE, sandbox_database, write_accounts
+from bridge.queue.embedded_valkey import Embedded, socket_for
+from bridge.sandbox import access, server
+from bridge.supervisor.account_file import write_accounts
+from bridge.supervisor.sandbox_accounts import FILE, sandbox_database
 
 SEED = 9
 
@@ -19,7 +20,7 @@ def without_redis(run, tmp_path):
     path = tmp_path / "home"
     fill_home(path)
     served = server.serve(seed=SEED, port_base=0)
-    write_accounts(var_folder(path) / FILE, server.accounts(served.urls, SEED))
+    write_accounts(var_folder(path) / FILE, access.accounts(served.urls, SEED))
     ledger = Ledger(sandbox_database(path))
     ledger.upgrade()
 
@@ -68,7 +69,7 @@ def test_one_with_a_redis_of_its_own_is_found_by_that(without_redis, monkeypatch
 
 def test_where_none_runs_any_more_the_flag_says_so(run, tmp_path):
     fill_home(tmp_path)
-    write_accounts(var_folder(tmp_path) / FILE, server.accounts())  # left by a killed one
+    write_accounts(var_folder(tmp_path) / FILE, access.accounts())  # left by a killed one
     done = run("--home", str(tmp_path), "plan", "--sandbox")
     assert done.exit_code == 2
     assert "no sandbox runs in this home" in done.output

@@ -15,7 +15,7 @@ import pytest
 
 from bridge.ledger import webhook_inbox
 from bridge.ledger.database import Ledger
-from bridge.sandbox import server
+from bridge.sandbox import access
 from tests.processes.outcome import is_taken, lost_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -109,7 +109,7 @@ def every_answered_webhook_has_its_verdict(folder):
 def nothing_shows_a_secret(folder, said):
     """Look for every configured secret in all that the run has left behind."""
     hidden = []
-    for account in server.accounts(seed=1).values():
+    for account in access.accounts(seed=1).values():
         hidden += [account.api_key, account.webhook_secret]
     files = [file for file in folder.rglob("*") if file.is_file()]
     left = [file.read_bytes() for file in files] + [text.encode() for text in said]

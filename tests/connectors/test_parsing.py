@@ -28,7 +28,7 @@ from bridge.connectors.parsing import (
 )
 from bridge.core.model.clocks import NOT_LEARNT, SECOND, ClocksApart
 from bridge.errors import Malformed, Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from tests.connectors.bench import START
 
 

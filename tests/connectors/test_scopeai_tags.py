@@ -11,7 +11,7 @@ from bridge.connectors.scopeai.listing import links, next_query
 from bridge.connectors.scopeai.records import relationships
 from bridge.connectors.scopeai.tag_names import NAME_LIFETIME
 from bridge.core.model.clocks import NOT_LEARNT
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from bridge.sandbox.exchange import answer
 from bridge.sandbox.scopeai import ScopeaiSandbox
 from bridge.sandbox.transport import WSGIAdapter

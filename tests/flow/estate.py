@@ -19,7 +19,7 @@ from bridge.ledger import links, parking, work
 from bridge.ledger.database import Ledger
 from bridge.procedures import PROCEDURES
 from bridge.runs import reconcile
-from bridge.sandbox import server
+from bridge.sandbox import access
 from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.simulate.virtual_time import Skewed
@@ -53,7 +53,7 @@ class Estate:
             shutil.copytree(shipped_folder(part), folder / part)
         self.clock = ManualClock()
         self.limits = FreeBudget()
-        accounts = server.accounts({system: f"http://{system}.invalid" for system in systems()})
+        accounts = access.accounts({system: f"http://{system}.invalid" for system in systems()})
         self._accounts = {
             system: SandboxAccount(
                 base_url=account.base_url,

@@ -7,7 +7,7 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.syncs import Guard
 from bridge.errors import Refused
 from bridge.ledger import conflict_log, probes, run_records
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from tests.flow.world import World, born
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from bridge.core.model.syncs import Rate
 from bridge.engine.scheduling import MAX_RUNNING, most_below_live, most_running
 from bridge.ledger import tables, work
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.runs import reconcile
 from tests.flow.world import World, born
 

@@ -9,7 +9,7 @@ import pytest
 from bridge.engine.outcomes import backoff, record_call_outcome
 from bridge.errors import NotFound, RateLimited, Refused, Unauthorised, Unavailable
 from bridge.ledger import connection_health, parking, webhook_inbox, work
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from tests.flow.world import World
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import func, select
 
 from bridge.ledger import tables
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from tests.flow.world import World
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.core.model.syncs import Rate
 from bridge.ledger import timeline
-from bridge.queue import MemoryBudget
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.sandbox import population
 from bridge.sandbox.zaia import ZaiaSandbox
 from bridge.supervisor.activity import ActivityStream

@@ -23,7 +23,8 @@ from bridge.core.model.syncs import Connection
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
 from bridge.http.bounded_sockets import BoundedAdapter
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer
+from bridge.http.client import Http
 from bridge.ledger import failing_runs, parking, run_records, work
 from bridge.procedures import PROCEDURES
 from bridge.runs import schedule

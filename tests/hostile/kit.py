@@ -26,7 +26,7 @@ from bridge import wiring
 from bridge.home import fill_home
 from bridge.ledger import failing_runs, links, parking
 from bridge.ledger.tables import attempt, work
-from bridge.queue import Embedded, socket_for
+from bridge.queue.embedded_valkey import Embedded, socket_for
 from bridge.supervisor.demo_evidence import collect
 from bridge.supervisor.processes import child_environ, free_port
 from bridge.supervisor.sandbox_client import SandboxClient

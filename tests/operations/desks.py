@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bridge.config import Agents, Config, Settings
 from bridge.operations.desk import Desk
-from bridge.queue import NullDoorbell
+from bridge.queue.bell import NullDoorbell
 from bridge.wiring import Bridge
 
 

@@ -96,11 +96,11 @@ def test_agents_are_those_of_the_file(world):
 
 def test_a_check_says_all_problems_and_gives_the_files_when_there_are_none(monkeypatch, estate):
     home = Path(estate.folder)
-    problems = check.check(home, None, live=False)
+    problems = check.check(home, None)
     assert problems.config is None
     assert any("HELPDESK_API_KEY" in problem for problem in problems.problems)
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    clean = check.check(home, None, live=False)
+    clean = check.check(home, None)
     assert (clean.problems, clean.live) == ([], {})
     assert "helpdesk" in clean.config.connections

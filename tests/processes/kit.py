@@ -27,7 +27,7 @@ from bridge.home import fill_home, var_folder
 from bridge.ledger import connection_health, webhook_inbox
 from bridge.ledger.tables import attempt, work
 from bridge.ledger.tables import inbox as inbox_table
-from bridge.queue import socket_for, url_for
+from bridge.queue.embedded_valkey import socket_for, url_for
 from bridge.sandbox.human_edits import PlannedEdit, edits
 from bridge.sandbox.registry import sandbox_class
 from bridge.supervisor.demo import FIRST_PORTS, DemoRun, lift_rate_limits

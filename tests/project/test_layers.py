@@ -47,7 +47,8 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine"}
     | {"home_configuration", "procedures", "observability", "runs"},
-    "home_configuration": {"errors", "core", "config", "connectors", "ledger", "workbench"},
+    "home_configuration": GROUND
+    | {"core", "config", "connectors", "engine", "ledger", "workbench"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
     "workbench": {"core", "engine", "errors"},
@@ -79,7 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": GROUND
     | {"core", "config", "connectors", "home", "observability", "queue", "runs", "preview"}
     | {"operations", "sandbox", "simulate", "supervisor", "verify", "wiring", "clock_loop"}
-    | {"receiver_loop", "workbench"},
+    | {"receiver_loop", "workbench", "home_configuration"},
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }

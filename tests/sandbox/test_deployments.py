@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from bridge.sandbox.access import accounts
 from bridge.sandbox.deployments import COMMON, draw, parse, usual_options, written
 from bridge.sandbox.registry import sandbox_class, systems
-from bridge.sandbox.server import accounts
 from tests.sandbox.played import POSTHOG, SWITCH
 
 VENDORS = [sandbox_class(system) for system in systems()]

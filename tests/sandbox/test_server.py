@@ -3,7 +3,8 @@ import socket
 import requests
 
 from bridge.connectors.signing import verify
-from bridge.sandbox.server import HOST, Spec, accounts, serve
+from bridge.sandbox.access import HOST, accounts
+from bridge.sandbox.server import Spec, serve
 
 
 def call(url, account, **options):

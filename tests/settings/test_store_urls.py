@@ -7,7 +7,7 @@ import pytest
 from bridge.config.store_urls import url_problem, url_secrets
 from bridge.errors import BridgeError, ConfigError, LedgerError
 from bridge.ledger.database import Ledger
-from bridge.queue import Doorbell
+from bridge.queue.doorbell import Doorbell
 from tests.cli.conftest import KEYS, run
 
 __all__ = ["run"]

@@ -2,7 +2,7 @@ import pytest
 
 from bridge.core.model.syncs import Secret
 from bridge.ledger.database import Ledger
-from bridge.queue import Embedded
+from bridge.queue.embedded_valkey import Embedded
 from bridge.web.app import create_app
 from tests.web.receiver import EVENT, Config, Hands, Rung, connections, connectors, rows, signed
 

@@ -13,7 +13,7 @@ from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.http.client import Http
 from bridge.ledger.database import Ledger
-from bridge.queue import Doorbell
+from bridge.queue.doorbell import Doorbell
 from bridge.web.app import create_app
 from bridge.web.receiver.gateway import Gateway
 from bridge.web.receiver.intake import intake_for

@@ -15,8 +15,9 @@ from bridge.errors import ConfigError
 from bridge.home import fill_home, var_folder
 from bridge.ledger import running_processes
 from bridge.ledger.database import Ledger
-from bridge.sandbox import server
-from bridge.supervisor.sandbox_accounts import FILE, write_accounts
+from bridge.sandbox import access
+from bridge.supervisor.account_file import write_accounts
+from bridge.supervisor.sandbox_accounts import FILE
 from bridge.web.receiver.shared_numbers import FILE as NUMBERS
 from bridge.web.receiver.shared_numbers import SIZE
 from bridge.web.serve import MOST_BY_ITSELF, NAME, PROCESSES, application, processes_for
@@ -27,7 +28,7 @@ def built(tmp_path, monkeypatch):
     fill_home(tmp_path)
     config = tmp_path / "config" / "bridge.yaml"
     config.write_text(f"body_limit: 2048\n{config.read_text()}")
-    write_accounts(var_folder(tmp_path) / FILE, server.accounts())
+    write_accounts(var_folder(tmp_path) / FILE, access.accounts())
     monkeypatch.setenv("BRIDGE_HOME", str(tmp_path))
     monkeypatch.setenv("BRIDGE_SANDBOX", "1")
     monkeypatch.delenv("BRIDGE_DATABASE_URL", raising=False)

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from bridge.operations.mapping_proof import ProvedHome, proved
-from bridge.supervisor.sandbox_accounts import placeholder_accounts
+from bridge.supervisor.account_file import placeholder_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.queue import Embedded
+from bridge.queue.embedded_valkey import Embedded
 
 
 @pytest.fixture(scope="session")

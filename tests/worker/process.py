@@ -9,7 +9,7 @@ import time
 import types
 from pathlib import Path
 
-from bridge.queue import run_worker, stopping
+from bridge.queue.rq_worker import run_worker, stopping
 
 
 class ObedientBridge:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bridge.core.model.lanes import LANES, SHARES
 from bridge.core.model.syncs import Connection, Rate
-from bridge.queue import MemoryBudget, RedisBudget
+from bridge.queue.redis_budget import MemoryBudget, RedisBudget
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -9,8 +9,7 @@ import pytest
 from redis import Redis
 
 from bridge.errors import ConfigError
-from bridge.queue import Embedded, socket_for, url_for
-from bridge.queue.embedded_valkey import _alive, _pid
+from bridge.queue.embedded_valkey import Embedded, _alive, _pid, socket_for, url_for
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,8 @@ def test_a_second_one_on_the_same_home_is_refused_and_leaves_the_first_alone(tmp
 
 def test_one_left_behind_by_a_kill_is_replaced(tmp_path):
     script = (
-        "import sys, time; from pathlib import Path; from bridge.queue import Embedded\n"
+        "import sys, time; from pathlib import Path; "
+        "from bridge.queue.embedded_valkey import Embedded\n"
         "server = Embedded(Path(sys.argv[1])); server.start(); print('up', flush=True); "
         "time.sleep(600)"
     )

@@ -11,7 +11,9 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from bridge.core.model.outcome_codes import Code
-from bridge.queue import Doorbell, Embedded, run_worker
+from bridge.queue.doorbell import Doorbell
+from bridge.queue.embedded_valkey import Embedded
+from bridge.queue.rq_worker import run_worker
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]

@@ -68,7 +68,7 @@ from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, RemoteError, Unauthorised, UnknownOutcome
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller
 
 CREATE_WINDOW = timedelta(minutes=5)
 """A record that was made this long before a create was sent may still be what it made."""
@@ -87,7 +87,7 @@ class PostHogConnector(JsonHttpConnector):
     REQUIRED_OPTIONS: ClassVar = REQUIRED_OPTIONS
     ACCOUNT_OPTIONS: ClassVar = REQUIRED_OPTIONS
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection, http)
         project = quote(str(connection.options.get("project_id", "")), safe="")
         self._tickets = f"/api/projects/{project}/conversations/tickets/"

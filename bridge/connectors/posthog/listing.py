@@ -28,7 +28,7 @@ from bridge.connectors.parsing import (
 )
 from bridge.connectors.posthog.capabilities import PAGE_SIZE
 from bridge.errors import Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 SHARED_ROWS = 20
 """Rows by which pages overlap: as many may vanish between two calls without one being missed."""

@@ -13,7 +13,7 @@ from bridge.connectors.posthog.tag_belief import WHY_UNREADABLE, may_lack_tags
 from bridge.core.model.markers import Markers
 from bridge.core.model.values import NO_NUMBER, Raw, Ref
 from bridge.errors import Refused
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 
 def record(

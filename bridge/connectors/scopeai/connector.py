@@ -48,8 +48,7 @@ from bridge.connectors.scopeai.tag_names import TagNames
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw
 from bridge.errors import NotFound, Refused
-from bridge.http.call_template import Request
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller, Request
 from bridge.scrubber import Scrubber
 
 CREATE_WINDOW = timedelta(hours=1)
@@ -64,7 +63,7 @@ class ScopeaiConnector(JsonHttpConnector):
     PROBES: ClassVar = PROBES
     OPTIONS: ClassVar = OPTIONS
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection, http)
         self._options = read_options(connection)
         scrubber = Scrubber(connection.secrets)

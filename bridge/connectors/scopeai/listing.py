@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from bridge.connectors.parsing import Row, array_rows, format_time, row_id
 from bridge.connectors.scopeai.capabilities import PAGE_SIZE, TAGS_PATH, TICKETS_PATH
 from bridge.errors import NotFound, Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from bridge.scrubber import Scrubber
 
 MAX_PAGES = 100_000

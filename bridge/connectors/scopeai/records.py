@@ -9,7 +9,7 @@ from bridge.connectors.contract import Record
 from bridge.connectors.parsing import Row, row_id
 from bridge.core.model.markers import Markers
 from bridge.core.model.values import Ref
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 
 def record(

@@ -81,7 +81,7 @@ from bridge.core.model.markers import Markers
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound, Refused, Unsupported
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller
 
 POLL_OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest row of the last one."""
@@ -98,7 +98,7 @@ class SwitchConnector(JsonHttpConnector):
     SIGNING: ClassVar = SIGNING
     BACKOFF: ClassVar = RATE_LIMIT_BACKOFF
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection, http)
         self._priority_word = PriorityWord(lambda: self.findings)
 

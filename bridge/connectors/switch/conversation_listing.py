@@ -42,7 +42,7 @@ from bridge.connectors.switch.listing import (
     divide_crowd,
 )
 from bridge.connectors.switch.records import SECOND
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 log = logging.getLogger("bridge.connectors")
 

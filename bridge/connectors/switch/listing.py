@@ -29,7 +29,7 @@ from bridge.connectors.parsing import (
 from bridge.connectors.switch.capabilities import PAGE_SIZE
 from bridge.connectors.switch.records import SECOND
 from bridge.errors import Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 MAX_NEWEST_PAGES = 20
 MAX_PAGES_MADE_SINCE = 100

@@ -23,7 +23,7 @@ from bridge.connectors.switch.capabilities import (
 from bridge.core.model.markers import Markers
 from bridge.core.model.values import NO_NUMBER, Ref
 from bridge.errors import Refused
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 SECOND = timedelta(seconds=1)
 """The resolution of the vendor's times."""

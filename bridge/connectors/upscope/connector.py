@@ -60,8 +60,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http.call_template import Request
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller, Request
 
 
 class UpscopeConnector(JsonHttpConnector):
@@ -73,7 +72,7 @@ class UpscopeConnector(JsonHttpConnector):
     ACTIONS: ClassVar = ACTIONS
     ERASES: ClassVar = ERASES
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection, http)
         self._listing = UpscopeListing(
             connection.name,

@@ -16,7 +16,7 @@ from bridge.connectors.contract import Page, Record
 from bridge.connectors.parsing import Row, format_time, known_time, parse_time
 from bridge.connectors.upscope.records import session, sessions, short_id
 from bridge.errors import RateLimited, Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 POLL_OVERLAP = timedelta(minutes=5)
 """Each poll begins this much before the newest visit of the last one."""

@@ -18,7 +18,7 @@ from bridge.connectors.upscope.capabilities import (
 )
 from bridge.core.mapping.email_address import address_of
 from bridge.core.model.values import NO_NUMBER, Ref, shows_no_number
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 SECOND = timedelta(seconds=1)
 """The resolution of a time without milliseconds."""

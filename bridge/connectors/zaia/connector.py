@@ -61,8 +61,7 @@ from bridge.errors import (
     UnknownOutcome,
     Unsupported,
 )
-from bridge.http.call_template import Request
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer, Caller, Request
 
 CREATE_WINDOW = timedelta(minutes=5)
 """A ticket that was made this long before a create was sent may still be what it made."""
@@ -90,7 +89,7 @@ class ZaiaConnector(JsonHttpConnector):
         """Return what tickets can do where the statuses are called as the connection says."""
         return of_connection(connection)
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: Connection, http: Caller) -> None:
         super().__init__(connection, http)
         self._options = read_options(connection)
         self._tag_ids = TagIds(self._options.tags)

@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.connectors.parsing import Row, array_rows, row_count, row_id
 from bridge.errors import NotFound, Refused, Unauthorised, Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 PAGE_SIZE = 100
 SHARED_ROWS = 20

@@ -14,7 +14,7 @@ from bridge.connectors.contract import Person, Record
 from bridge.connectors.parsing import Row, is_row, row_id
 from bridge.connectors.zaia.capabilities import TICKET
 from bridge.core.model.values import Ref
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 TAGS_NOT_SHOWN = "a ticket's tags are not shown; the next full listing reads them"
 

@@ -29,7 +29,7 @@ from bridge.ledger import hints, webhook_inbox, work
 from bridge.ledger.database import Contended, Ledger, Tx
 from bridge.ledger.webhook_inbox import Arrival
 from bridge.ledger.work import NewWork
-from bridge.queue import Bell
+from bridge.queue.bell import Bell
 
 BATCH: Final = 256
 """Deliveries committed in one transaction."""

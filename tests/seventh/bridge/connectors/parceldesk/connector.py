@@ -33,7 +33,8 @@ from bridge.connectors.parsing import (
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import AlreadyExists, NotFound
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer
+from bridge.http.client import Http
 from tests.seventh.bridge.connectors.parceldesk.capabilities import (
     CAPABILITIES,
     EVENTS,

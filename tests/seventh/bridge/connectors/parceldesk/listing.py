@@ -14,7 +14,7 @@ from typing import Any
 
 from bridge.connectors.parsing import Row, object_rows
 from bridge.errors import Unavailable
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from tests.seventh.bridge.connectors.parceldesk.capabilities import PAGE_SIZE
 
 MAX_PAGES = 20_000

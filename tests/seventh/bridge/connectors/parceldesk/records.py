@@ -9,7 +9,7 @@ from typing import Any
 from bridge.connectors.contract import Person, Record
 from bridge.connectors.parsing import Row, row_id
 from bridge.core.model.values import Raw, Ref
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from tests.seventh.bridge.connectors.parceldesk.capabilities import (
     DONE,
     MARKER_PREFIX,

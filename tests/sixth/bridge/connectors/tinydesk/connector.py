@@ -26,7 +26,8 @@ from bridge.connectors.parsing import (
 from bridge.core.model.syncs import Connection
 from bridge.core.model.values import Raw, Ref
 from bridge.errors import NotFound
-from bridge.http.client import Answer, Http
+from bridge.http.caller import Answer
+from bridge.http.client import Http
 from tests.sixth.bridge.connectors.tinydesk.capabilities import (
     CAPABILITIES,
     EVENTS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.connectors.parsing import Row, object_rows
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 
 
 @dataclass(frozen=True, slots=True)

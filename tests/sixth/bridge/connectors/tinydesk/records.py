@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.connectors.contract import Record
 from bridge.connectors.parsing import Row, row_id
 from bridge.core.model.values import Ref
-from bridge.http.client import Answer
+from bridge.http.caller import Answer
 from tests.sixth.bridge.connectors.tinydesk.capabilities import TICKET
 
 

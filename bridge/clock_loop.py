@@ -21,6 +21,8 @@ WATCH_EVERY: Final = timedelta(seconds=15)
 CENSUS_EVERY: Final = timedelta(minutes=1)
 """It is looked whether it is due: another clock may have taken it."""
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
+SET_BACK: Final = timedelta(seconds=2)
+"""A smaller step is not worth the while: what waits, waits so much longer."""
 MAX_RETRY_INTERVAL: Final = timedelta(hours=1)
 """A duty that fails is done again once in so long, however long it has failed."""
 
@@ -50,6 +52,27 @@ class Duty:
         return now >= self.due
 
 
+class SetBackWatch:
+    """Notices that the machine's clock was set back, and has the ledger follow."""
+
+    def __init__(self, now: Callable[[], datetime], follow: Callable[[timedelta], object]) -> None:
+        self._now = now
+        self._follow = follow
+        self._last = now()
+        self._owed = timedelta(0)
+        """What the ledger has still to follow: it may have been away."""
+
+    def look(self) -> None:
+        """Compare the time with that of the last look."""
+        now = self._now()
+        if now <= self._last - SET_BACK:
+            self._owed += self._last - now
+        self._last = now
+        if self._owed:
+            self._follow(self._owed)
+            self._owed = timedelta(0)
+
+
 def run_clock(
     bridge: wiring.Bridge,
     stop: threading.Event,
@@ -62,7 +85,9 @@ def run_clock(
     what was done.
     """
     now = bridge.clock.now()
+    watch_time = SetBackWatch(bridge.clock.now, bridge.follow_clock)
     duties = [
+        Duty("times after the clock was set back", timedelta(0), watch_time.look, now),
         Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
         Duty("take-up of mappings", FOLLOW_EVERY, bridge.follow, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),

@@ -261,9 +261,7 @@ class Bridge:
         return counts
 
     def note_seen(self, *names: str) -> bool:
-        """Note in the ledger, at most every SEEN_EVERY, that this process is at work.
-
-        Return whether that has just been noted.
+        """Note, at most every SEEN_EVERY, that this process is at work; return whether it has.
 
         Called by the loop whose going round it proves, and never by a thread beside that. `names`:
         of the process that has entered, when this one is a part of it, and of this one if it has.
@@ -351,6 +349,10 @@ class Bridge:
     def check_account(self) -> None:
         """Log an error when a webhook that was accepted is accounted for nowhere."""
         upkeep.check_webhook_account(self.ledger, self.clock.now())
+
+    def follow_clock(self, step: timedelta) -> None:
+        """Bring what waits in the ledger along with a clock that was set back by `step`."""
+        upkeep.follow_clock(self.ledger, self.clock.now(), step)
 
     def renew_census(self) -> None:
         """Count again what there is in a large ledger, if that was not done lately."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.core.mapping.unknown_fields import UnknownFields
@@ -19,6 +19,7 @@ from bridge.ledger import (
     parking,
     run_records,
     running_processes,
+    set_back,
     takeover,
     unknown_parts,
 )
@@ -47,6 +48,16 @@ def free_parked_runs(ledger: Ledger, now: datetime) -> int:
     if freed:
         log.warning("freed %d runs that an older version had parked", freed)
     return freed
+
+
+def follow_clock(ledger: Ledger, now: datetime, step: timedelta) -> None:
+    """Bring the ledger's times along with a clock that was set back by `step`."""
+    with ledger.transaction() as tx:
+        set_back.follow(tx, now, step)
+    log.warning(
+        "the clock was set back by %.0f s, and what waits in the ledger with it",
+        step.total_seconds(),
+    )
 
 
 def store_outcome(

@@ -7,13 +7,14 @@ import pytest
 import responses
 
 from bridge.clock import TimeLimit
-from bridge.clock_loop import Duty
+from bridge.clock_loop import Duty, SetBackWatch
 from bridge.connectors.posthog.tag_belief import SEARCH_INTERVAL, TagBelief
 from bridge.connectors.scopeai.tag_names import NAME_LIFETIME, TagNames
 from bridge.core.model.syncs import Rate
-from bridge.errors import RateLimited
+from bridge.errors import LedgerError, RateLimited
 from bridge.http.client import Http
 from bridge.queue.redis_budget import MemoryBudget
+from bridge.runs import upkeep
 from bridge.web.receiver.refusal_log import WRITE_EVERY, RefusalLog
 from tests.connectors.bench import StillClock, connection
 from tests.flow.world import ManualClock, World
@@ -126,3 +127,37 @@ def test_no_call_waits_longer_than_retry_after_said():
         http._clock.sleep(7)
         assert ask().status == 200
     http.close()
+
+
+def test_the_clock_process_has_the_ledger_follow_once_it_can():
+    clock, followed, away = ManualClock(), [], [True]
+
+    def follow(step):
+        if away:
+            raise LedgerError("away")
+        followed.append(step)
+
+    watch = SetBackWatch(clock.now, follow)
+    watch.look()
+    clock.advance(-1)  # too little to be worth the while
+    watch.look()
+    clock.advance(-HOUR)
+    with pytest.raises(LedgerError):
+        watch.look()
+    clock.advance(1)
+    away.clear()
+    for _ in range(3):
+        watch.look()
+    assert followed == [timedelta(seconds=HOUR)]
+
+
+def test_what_was_raised_before_is_done_at_once():
+    world = World()
+    world.hint("L", world.systems["L"].add(subject="ticket"))
+    before = world.clock.now()
+    world.clock.advance(-HOUR)
+    world.drain().run()
+    assert world.links() == []
+    upkeep.follow_clock(world.ledger, world.clock.now(), before - world.clock.now())
+    world.drain().run()
+    assert len(world.links()) == 1

@@ -64,10 +64,11 @@ def store(tx: Tx, noted: Iterable[tuple[Place, Sighting]]) -> None:
     by_connection: dict[str, list[tuple[Place, Sighting]]] = {}
     for place, sighting in noted:
         by_connection.setdefault(place[0], []).append((place, sighting))
-    for connection, of_one in by_connection.items():
+    for connection, of_one in sorted(by_connection.items()):
         known = {_place(part): part for part in of_connection(tx, connection)}
         room = MAX_NAMES - sum(part.dismissed_at is None for part in known.values())
-        for place, sighting in of_one:
+        # In one order, so that two processes never wait for each other.
+        for place, sighting in sorted(of_one, key=lambda each: each[0]):
             part = known.get(place)
             others = (*place[:3], OTHERS, "")
             kept = place if part is not None or room > 0 else others

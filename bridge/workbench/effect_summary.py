@@ -19,7 +19,7 @@ MAX_KINDS: Final = 200
 """Different rows of a count that are kept; what comes beyond is counted as `OTHERS`."""
 OTHERS: Final = "others"
 PLAIN_KINDS: Final = frozenset({"choice", "boolean"})
-"""Kinds of fields whose values are few and say nothing of a person: they are counted one by one."""
+"""Kinds of fields whose values are few: unless personal, they are counted one by one."""
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class EffectSummary:
         self, entity: str, name: str, before: Raw | Canonical, after: Raw | Canonical
     ) -> tuple[str, str] | None:
         known = self.fields.get(entity, {}).get(name)
-        if known is None or known.kind not in PLAIN_KINDS:
+        if known is None or known.kind not in PLAIN_KINDS or known.personal:
             return None
         return _in_words(before), _in_words(after)
 

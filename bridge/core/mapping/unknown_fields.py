@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -38,6 +38,11 @@ SELDOM: Final = timedelta(seconds=30)
 _NAME: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$ .:/-]{0,59}")
 _MANY_DIGITS: Final = re.compile(r"\d{5}")
 
+OFTEN: Final = 25
+"""So many values of a name are looked at, each of them; after that ..."""
+ONE_IN: Final = 16
+"""... one in so many, unless words are known that may have to be given up."""
+
 Place = tuple[str, str, str, str, str]
 """Connection, entity, FIELD or VALUE, the field, and of a VALUE what may be said of it."""
 
@@ -50,8 +55,17 @@ class Sighting:
     first_at: datetime
     last_at: datetime
     shape: ValueShape = field(default_factory=ValueShape)
-    stored: bool = False
-    """It was stored once, with what was known then."""
+    """Of all values that were looked at, also before."""
+    looked_at: int = 0
+    """Values that were looked at."""
+
+    def add(self, name: str, value: Any, record_id: str, at: datetime) -> None:
+        """Count one more record. Of values that came often, one in many is looked at."""
+        self.count += 1
+        self.last_at = max(self.last_at, at)
+        if self.looked_at < OFTEN or self.shape.words or not self.count % ONE_IN:
+            self.looked_at += 1
+            self.shape.add(name, value, record_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,8 @@ class UnknownFields:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], KnownParts] = {}
         self._seen: dict[Place, Sighting] = {}
+        self._by_name: dict[tuple[str, str, str], dict[str, Sighting]] = {}
+        """The same by connection, entity and door, and by name."""
         self._names: dict[str, int] = {}
         """Connection -> how many names of it are noted."""
         self._new = False
@@ -129,7 +145,7 @@ class UnknownFields:
             if entry is not None and entry.unreadable_code == Code.READ_IGNORED:
                 said = told(each, entry.shown, tabled=tabled)
                 place = (side.connection, entity, VALUE, each.name, said)
-                self._add(place, None, side.remote_id, at)
+                self._sighting(place, at).add(each.name, None, side.remote_id, at)
 
     def due(self, now: datetime) -> bool:
         """Return whether what was noted is to be stored."""
@@ -140,9 +156,11 @@ class UnknownFields:
 
     def take(self, now: datetime) -> list[tuple[Place, Sighting]]:
         """Return what is to be stored; from then on it counts anew."""
-        taken = [(place, each) for place, each in self._seen.items() if each.count]
-        for place, each in taken:
-            self._seen[place] = Sighting(0, each.first_at, each.last_at, each.shape, stored=True)
+        taken: list[tuple[Place, Sighting]] = []
+        for place, each in self._seen.items():
+            if each.count:
+                taken.append((place, replace(each)))
+                each.count, each.first_at = 0, each.last_at
         self._new, self._stored_at = False, now
         return taken
 
@@ -156,28 +174,29 @@ class UnknownFields:
         shown: Mapping[str, Any],
         at: datetime,
     ) -> None:
+        by_name = self._by_name.setdefault((connection, entity, before), {})
         for name in _others_than(known, shown):
-            said = before + (name if is_name(name) else OTHERS)
-            self._add((connection, entity, FIELD, said, ""), shown[name], record_id, at)
+            found = by_name.get(name)
+            if found is None:
+                said = before + (name if is_name(name) else OTHERS)
+                found = self._sighting((connection, entity, FIELD, said, ""), at)
+                if len(by_name) < MAX_NAMES:
+                    by_name[name] = found
+            found.add(name, shown[name], record_id, at)
 
-    def _add(self, place: Place, value: Any, record_id: str, at: datetime) -> None:
+    def _sighting(self, place: Place, at: datetime) -> Sighting:
+        """Return what is noted of a place; of one that is too many, what is noted of all those."""
         found = self._seen.get(place)
-        if found is None:
-            found = self._begun(place, at)
-        found.count += 1
-        found.last_at = max(found.last_at, at)
-        found.shape.add(place[3], value, record_id)
-
-    def _begun(self, place: Place, at: datetime) -> Sighting:
+        if found is not None:
+            return found
         connection, entity, kind, _field, _value = place
         count = self._names.get(connection, 0)
-        if count >= MAX_NAMES:
-            place = (connection, entity, kind, OTHERS, "")
-        if place not in self._seen:
+        kept = place if count < MAX_NAMES else (connection, entity, kind, OTHERS, "")
+        if kept not in self._seen:
             self._names[connection] = count + 1
-            self._seen[place] = Sighting(0, at, at)
+            self._seen[kept] = Sighting(0, at, at)
             self._new = True
-        return self._seen[place]
+        return self._seen[kept]
 
 
 def is_name(name: object) -> bool:

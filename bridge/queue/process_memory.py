@@ -18,6 +18,8 @@ LARGE_BLOCK_BYTES: Final = 256 * 1024
 """Blocks beyond this come from the system and go back to it as soon as they are freed."""
 MAX_HEAPS: Final = 2
 """Heaps that all threads share: Python's own lock lets one of them allocate at a time."""
+GARBAGE_AFTER: Final = 10_000
+"""Objects made and not freed until the youngest are searched for garbage; Python's own is 700."""
 GIVE_BACK_EVERY: Final = 10.0
 """Seconds between two times that the heaps are looked through for what can be given back."""
 
@@ -27,9 +29,13 @@ _M_ARENA_MAX: Final = -8
 
 
 def keep_loaded() -> None:
-    """Exclude what is loaded by now from garbage collection, which long listings cause often."""
+    """Have what comes from now on looked through for garbage seldom, and what is loaded never.
+
+    Listings and webhooks make many small objects, few of which need a search to be freed.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
 
 
 def bound_heaps() -> None:

@@ -6,7 +6,6 @@ commits for the webhooks that reach it; what is counted they count together (sha
 
 from __future__ import annotations
 
-import gc
 import os
 import resource
 import signal
@@ -36,8 +35,6 @@ NAME: Final = "BRIDGE_RECEIVER"
 """Environment of a server process: the name under which the process that began it has entered."""
 PROCESSES: Final = "BRIDGE_WEB_PROCESSES"
 """Environment: how many server processes there are to be."""
-GARBAGE_AFTER: Final = 10_000
-"""Objects more than before, after which garbage is looked for: a request leaves none behind."""
 MOST_BY_ITSELF: Final = 4
 """More are started if asked for: each has its connections to the database."""
 MAX_CONNECTIONS: Final = 8192
@@ -91,7 +88,6 @@ def application() -> Gateway:
             bridge.leave()
 
     keep_loaded()
-    gc.set_threshold(GARBAGE_AFTER)
     return Gateway(
         app,
         app.extensions["bridge"]["receiver"],

@@ -44,7 +44,9 @@ codecs.register_error(_HANDLER, _replaced)
 
 def loads(raw: bytes) -> Any:
     """Read JSON. Raises ValueError for what is none even so; the time is linear in its length."""
-    if b"\\u0000" not in raw and _LONG_NUMBER not in raw.translate(_NOUGHTS):
+    # A single byte is found many times faster than several.
+    no_nul = b"\\" not in raw or b"\\u0000" not in raw
+    if no_nul and _LONG_NUMBER not in raw.translate(_NOUGHTS):
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:

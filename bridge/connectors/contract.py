@@ -19,7 +19,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from bridge.core.model.capabilities import EntityCapabilities, Probe
 from bridge.core.model.clocks import NOT_LEARNT, ClocksApart
@@ -39,9 +40,11 @@ class Person:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it was read. `data` has the vendor's own times; the others are in our clock."""
+class Record(NamedTuple):
+    """One record as it was read. `data` has the vendor's own times; the others are in our clock.
+
+    A tuple for speed: a listing has many.
+    """
 
     ref: Ref
     data: Mapping[str, Any]
@@ -53,7 +56,7 @@ class Record:
     difference, plus the resolution of that time. None where it dates nothing."""
     marker: str | None = None
     """Our own marker, if the record carries one, or what stands for it: see `Connector.markers`."""
-    unreadable: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = MappingProxyType({})
     """Top-level names whose value must not be believed, and why: `tags` that are empty for want of
     a licence."""
     partial: bool = False

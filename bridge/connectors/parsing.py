@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 from bridge.connectors.contract import Hint, Parsed
@@ -100,16 +99,21 @@ def is_uuid(value: Any) -> bool:
 def row_id(row: Row) -> str:
     """Return a row's `id` as text; empty when it has none by which a record could be asked for."""
     value = row.get("id")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and is_id(value) else ""
+    if isinstance(value, str):
+        return value if is_id(value) else ""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def is_id(text: str) -> bool:
     """Return whether a text can be a record's id: short, printable, and as the vendor wrote it."""
+    return 0 < len(text) <= MAX_ID_LENGTH and _is_name(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    """Look at an id once, however often it is asked for: a listing does for every row, thrice."""
     return (
-        0 < len(text) <= MAX_ID_LENGTH
-        and text.isprintable()
+        text.isprintable()
         and text.strip() == text
         and REPLACED not in text
         and text not in {".", ".."}  # in an address these are no names
@@ -118,7 +122,7 @@ def is_id(text: str) -> bool:
 
 def is_row(value: Any) -> bool:
     """Return whether this is an object with an id by which it could be asked for."""
-    return isinstance(value, Mapping) and bool(row_id(value))
+    return isinstance(value, dict) and bool(row_id(value))
 
 
 def object_rows(connection: str, answer: Answer, key: str) -> list[Row]:
@@ -146,7 +150,7 @@ def readable(rows: list[Any], id_of: Callable[[Row], str]) -> list[Row]:
     """Return the rows that are objects with an id; the others are noted as left out."""
     good: list[Row] = []
     for position, row in enumerate(rows):
-        if isinstance(row, Mapping) and id_of(row):
+        if isinstance(row, dict) and id_of(row):
             good.append(row)
         else:
             leave_out(position, row)
@@ -168,9 +172,7 @@ def row_time(row: Row, column: str, answer: Answer) -> datetime | None:
     A record of the year 8000 must not be what the next poll begins after.
     """
     time = parse_time(row.get(column))
-    if time is None or time + answer.clocks.least > answer.sent_at + FUTURE:
-        return None
-    return time
+    return None if time is None or time > _latest(answer) else time
 
 
 def row_times(connection: str, rows: list[Row], column: str, answer: Answer) -> list[datetime]:
@@ -179,10 +181,17 @@ def row_times(connection: str, rows: list[Row], column: str, answer: Answer) -> 
     Raises Unavailable unless they ascend. Paging by a column is only sound when the vendor really
     sorted by it, so that is checked here and not trusted.
     """
-    times = [time for row in rows if (time := row_time(row, column, answer)) is not None]
-    if any(before > after for before, after in pairwise(times)):
+    latest = _latest(answer)
+    shown = [time for row in rows if (time := parse_time(row.get(column))) is not None]
+    times = [time for time in shown if time <= latest]
+    if times != sorted(times):
         raise Unavailable(connection, f"the listing is not sorted by {column!r} as asked")
     return times
+
+
+def _latest(answer: Answer) -> datetime:
+    """Return, in the vendor's clock, the last time that a row of an answer can show."""
+    return answer.sent_at + FUTURE - answer.clocks.least
 
 
 def last_time(connection: str, times: Sequence[datetime], column: str) -> datetime:

@@ -149,7 +149,7 @@ def with_listed_values(
     values = {name: value for name, value in swept["values"].items() if name in fresh}
     too_large = {name: why for name, why in swept.get("unreadable", {}).items() if name in fresh}
     unreadable = {name: why for name, why in record.unreadable.items() if name not in values}
-    return replace(record, data={**record.data, **values}, unreadable=unreadable | too_large)
+    return record._replace(data={**record.data, **values}, unreadable=unreadable | too_large)
 
 
 def _known_since(side: Side, name: str, at: datetime, settling_time: timedelta) -> bool:

@@ -208,7 +208,7 @@ class Http:
         if not good:
             fields = self._named(status, headers)
             raise self._refusal(content, headers, fields, write=write, errors=errors)
-        if sum(map(content.count, b",:[{")) > MAX_ANSWER_SIGNS:
+        if len(content) > MAX_ANSWER_SIGNS < sum(map(content.count, b",:[{")):
             raise useless(f"answered {status} with more values than it may")
         try:
             with parsing_large if len(content) > LARGE_ANSWER_BYTES else nullcontext():

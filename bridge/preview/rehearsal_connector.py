@@ -236,9 +236,9 @@ class RehearsalConnector(ForwardingConnector):
         return [self._as_rehearsed(each) for each in records if each.ref not in self._deleted]
 
     def _as_rehearsed(self, record: Record) -> Record:
-        fresh = replace(record, read_at=self.clock.now())
+        fresh = record._replace(read_at=self.clock.now())
         rehearsed = self._rehearsed.get(record.ref)
-        return replace(fresh, data={**record.data, REHEARSED: rehearsed}) if rehearsed else fresh
+        return fresh._replace(data={**record.data, REHEARSED: rehearsed}) if rehearsed else fresh
 
     def _made_up(self, ref: Ref) -> Record:
         data = {REHEARSED: self._rehearsed.get(ref, {}), MADE_UP: True}

@@ -1,6 +1,5 @@
 """What only a full listing shows: it is merged with the direct read that the listing has caused."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from bridge.core.model.syncs import FieldPolicy
@@ -19,7 +18,7 @@ def hidden(world, name, key):
         if found is None:
             return None
         data = {each: value for each, value in found.data.items() if each != key}
-        return replace(found, data=data, unreadable={key: "only a listing shows it"})
+        return found._replace(data=data, unreadable={key: "only a listing shows it"})
 
     system.record = record
     assert not isinstance(system.record(name, system.ids[0]).data.get(key), Unreadable)

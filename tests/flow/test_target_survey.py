@@ -328,7 +328,7 @@ class TestWhereInDoubtItIsSearchedFor:
             def scan(self, entity, cursor):
                 page = super().scan(entity, cursor)
                 rows = [
-                    replace(each, data={k: v for k, v in each.data.items() if k != "subject"})
+                    each._replace(data={k: v for k, v in each.data.items() if k != "subject"})
                     for each in page.records
                 ]
                 return Page(rows, page.cursor)

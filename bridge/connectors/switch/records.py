@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,7 +77,7 @@ def body_row(answer: Answer) -> Row | None:
 def people(entity: str, row: Row) -> tuple[Person, ...]:
     """Return the agents whose addresses a row shows."""
     agent = row if entity == AGENT else row.get("assignee") if entity == TICKET else None
-    if not isinstance(agent, Mapping):
+    if not isinstance(agent, dict):
         return ()
     email, agent_id = agent.get("email"), row_id(agent)
     if not agent_id or not isinstance(email, str) or not email:
@@ -134,13 +133,12 @@ def _without_marker(row: Row, markers: Markers) -> tuple[Row, str | None]:
     tags = row.get("tags")
     if not isinstance(tags, list):
         return row, None
-    ours = {
-        tag: tag.removeprefix(MARKER_PREFIX)
-        for tag in tags
-        if isinstance(tag, str)
-        and tag.startswith(MARKER_PREFIX)
-        and markers.has(tag.removeprefix(MARKER_PREFIX))
-    }
+    ours: dict[str, str] = {}
+    for tag in tags:  # no comprehension: nearly every row of a listing has none, and pays for it
+        if isinstance(tag, str) and tag.startswith(MARKER_PREFIX):
+            marker = tag.removeprefix(MARKER_PREFIX)
+            if markers.has(marker):
+                ours[tag] = marker
     if not ours:
         return row, None
     own_tags = [tag for tag in tags if not (isinstance(tag, str) and tag in ours)]
@@ -178,4 +176,4 @@ def as_created(record_found: Record, intent: Intent) -> Record:
     """Return a record that carries no marker as what the create made, once that was sent."""
     if intent.sent_at is None:
         return record_found
-    return replace(record_found, marker=intent.draft.marker)
+    return record_found._replace(marker=intent.draft.marker)

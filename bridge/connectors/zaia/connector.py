@@ -13,7 +13,6 @@ Oddities, as of 2026-11; each is explained where it matters:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -221,7 +220,7 @@ class ZaiaConnector(JsonHttpConnector):
             return [ticket for ticket in tickets if not self._is_done(ticket)]
         since = intent.sent_at - CREATE_WINDOW
         return [
-            replace(ticket, marker=intent.draft.marker)
+            ticket._replace(marker=intent.draft.marker)
             for ticket in tickets
             if (made_at := parse_time(ticket.data.get("createdAt"))) is not None
             and made_at + ticket.clocks.most >= since
@@ -247,7 +246,7 @@ class ZaiaConnector(JsonHttpConnector):
         if verb in (ATTACH, DETACH):
             before = self._mark(ref, str(values["tags"]), attach=verb == ATTACH)
             # It is certain that the tag is there now, or is not; the rest is as read before.
-            return replace(before, proved=frozenset(("tags",)))
+            return before._replace(proved=frozenset(("tags",)))
         if (
             verb == TAKEOVER
             and values.get("status", self._options.ongoing) == self._options.ongoing

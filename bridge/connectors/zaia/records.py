@@ -7,7 +7,6 @@ Neither shows tags (https://docs.zaia.app, API reference (alpha), tickets, read 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from bridge.connectors.contract import Person, Record
@@ -59,4 +58,4 @@ def written(connection: str, answer: Answer, *, service_user: str) -> Record | N
     ):
         return None
     shown = record(connection, row, answer, service_user=service_user)
-    return replace(shown, partial=True, unreadable={})
+    return shown._replace(partial=True, unreadable={})

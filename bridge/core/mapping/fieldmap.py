@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from bridge.core.model.limits import MAX_FIELD_CHARS, over_record_limit, size_of, why_too_large
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import QUARANTINE, UnknownPolicy
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
+
+_NO_VALUE: Final = (Marker, Unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class EntityMap:
             if type(value) is str and len(value) <= MAX_FIELD_CHARS:  # as most are
                 chars[name] = len(value)
                 continue
-            if value is None or isinstance(value, Marker | Unreadable):
+            if value is None or isinstance(value, _NO_VALUE):
                 continue
             size = size_of(value)
             if why := why_too_large(value, size, is_set=field_map.is_set):

@@ -170,7 +170,7 @@ def _getter(names: tuple[str, ...], whole: str) -> Extract:
                 return None
             if value == NO_NUMBER:
                 break
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):
                 path = ".".join(names)
                 why = f"there is no {name} to read in what is no object (path {path})"
                 return Unreadable(why, Code.READ_PATH)
@@ -184,7 +184,7 @@ def _getter(names: tuple[str, ...], whole: str) -> Extract:
 
 def _believed(value: Raw) -> Raw | Unreadable:
     """Return a value, unless the vendor showed none that could be one."""
-    if shows_no_number(value):
+    if type(value) is not str and shows_no_number(value):
         return Unreadable("the vendor shows a number that JSON does not have (NaN or infinity)")
     return value
 

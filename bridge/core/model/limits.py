@@ -31,6 +31,10 @@ MAX_RECORD_CHARS: Final = 1_000_000
 """Characters in all mapped fields of one record; over it the longest ones are unreadable."""
 
 
+_TEXT: Final = frozenset({str})
+_LISTS: Final = (list, tuple)
+
+
 @dataclass(slots=True)
 class Size:
     """How large a value is."""
@@ -47,6 +51,8 @@ def size_of(value: Any) -> Size:
         return Size(len(value))
     if isinstance(value, int):
         return Size(bits=value.bit_length())
+    if type(value) is list and _TEXT.issuperset(map(type, value)):
+        return Size(sum(map(len, value)), len(value), int(bool(value)))
     size, level = Size(), [value]
     while level:
         below: list[Any] = []
@@ -68,8 +74,9 @@ def size_of(value: Any) -> Size:
 
 def why_too_large(value: Any, size: Size, *, is_set: bool) -> str:
     """Return which limit a field's value passes, in words; empty if none."""
+    elements = len(value) if is_set and isinstance(value, _LISTS) else 0
     counts = (
-        (len(value) if is_set and isinstance(value, list | tuple) else 0, MAX_ELEMENTS, "elements"),
+        (elements, MAX_ELEMENTS, "elements"),
         (size.chars, MAX_FIELD_CHARS, "characters"),
         (size.parts, MAX_FIELD_PARTS, "parts"),
     )

@@ -1,22 +1,34 @@
 """Sightings: what listings last showed of each record, so that unchanged rows are skipped.
 
-A sighting keeps a digest of the row that was compared, and the fence of its link at that moment.
+A sighting keeps a fingerprint of the row that was compared, and its link's fence at that moment.
 The fence is a number raised with each lease: a worker that comes with an older one stores nothing.
-Every change of a link takes its lease and so raises its fence. A row with the same digest, on a
-link with the same fence, would therefore compare as it did before.
+Every change of a link takes its lease and so raises its fence. A row with the same fingerprint, on
+a link with the same fence, would therefore compare as it did before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Update, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.values import Ref
+from bridge.ledger import json_rows
 from bridge.ledger.database import Tx, insert_for, one_of
 from bridge.ledger.tables import link, run, side, sighting, stray_copy, work
 
@@ -29,10 +41,11 @@ MAX_FAILED_READS = 3
 class LinkedRow(NamedTuple):
     """A linked record with its last sighting, if any. A tuple for speed: a listing has many."""
 
+    remote_id: str
     side_id: int
     link_id: str
-    digest: str | None
-    """The row's digest when it last needed nothing; None: never so, or its link changed since."""
+    fingerprint: str | None
+    """The row's when it last needed nothing; None: never so, or its link has changed since."""
     day: int
     """The day (as an ordinal) on which the row was last compared field by field; 0: never."""
     fence: int | None
@@ -50,16 +63,7 @@ def linked_rows(
         _linked_rows(tx.dialect.name),
         {"of": connection, "kind": entity, "ids": list(remote_ids)},
     ).all()
-    return {
-        remote_id: LinkedRow(
-            side_id,
-            link_id,
-            digest if owner is None and seen_fence == fence else None,
-            day or 0,
-            fence if owner is None else None,
-        )
-        for remote_id, side_id, link_id, digest, seen_fence, day, fence, owner in rows
-    }
+    return {linked.remote_id: linked for linked in map(LinkedRow._make, rows)}
 
 
 def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
@@ -68,20 +72,37 @@ def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
         tx.execute(_mark_seen(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
 
 
-def store(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
-    """Store sightings: side_id, digest (None: compare again), fence, day, seen_run (0: keep)."""
-    values = list(rows)
-    if values:
-        tx.execute(_store(tx.dialect.name), values)
+class Sighting(NamedTuple):
+    """What is to be remembered of a record that a listing showed."""
+
+    side_id: int
+    fingerprint: str | None
+    """None: it is to be compared again."""
+    fence: int
+    day: int
+    seen_run: int
+    """0: keep the run that is known."""
 
 
-def count_unseen(
-    tx: Tx, connection: str, entity: str, run_id: int, before: datetime
-) -> tuple[int, int]:
-    """Count the live records known before a time, and those of them that the run did not see."""
-    both = select(func.count(), func.count().filter(*_unseen(run_id))).select_from(_JOINED)
-    known, absent = tx.execute(both.where(*_live(connection, entity, before))).one()
-    return known, absent
+def store(tx: Tx, sightings: Sequence[Sighting]) -> None:
+    """Store sightings, at most one of each record."""
+    if sightings:
+        tx.execute(_store(tx.dialect.name), json_rows.encoded(tx.dialect.name, _SIGHTED, sightings))
+
+
+def count_known(tx: Tx, connection: str, entity: str, before: datetime) -> int:
+    """Count the live records that were known before a time."""
+    known = select(func.count()).select_from(side).where(*_live(connection, entity, before))
+    return int(tx.execute(known).scalar_one())
+
+
+def count_unseen(tx: Tx, connection: str, entity: str, run_id: int, before: datetime) -> int:
+    """Count those of them that the run did not see; where it saw all, no record is looked at."""
+    here = (side.c.connection == connection, side.c.entity == entity)
+    unseen = select(side.c.id).select_from(_JOINED).where(*here, _is_unseen(run_id))
+    alive = (side.c.tombstone.is_(False), side.c.created_at < before)
+    absent = select(func.count()).select_from(side).where(side.c.id.in_(unseen), *alive)
+    return int(tx.execute(absent).scalar_one())
 
 
 def unseen(
@@ -89,7 +110,7 @@ def unseen(
 ) -> list[Any]:
     """Return the next records that the run did not see: id, remote_id, link_id and read_at."""
     rows = select(side.c.id, side.c.remote_id, side.c.link_id, side.c.read_at).select_from(_JOINED)
-    rows = rows.where(*_live(connection, entity, before), *_unseen(run_id), side.c.id > after)
+    rows = rows.where(*_live(connection, entity, before), _is_unseen(run_id), side.c.id > after)
     return list(tx.execute(rows.order_by(side.c.id).limit(PAGE)))
 
 
@@ -110,8 +131,10 @@ _JOINED = side.outerjoin(sighting, sighting.c.side_id == side.c.id)
 
 @cache
 def _linked_rows(dialect: str) -> Select[Any]:
-    shown = (sighting.c.digest, sighting.c.fence, sighting.c.day, link.c.fence, link.c.lease_owner)
-    rows = select(side.c.remote_id, side.c.id, side.c.link_id, *shown)
+    fence = case((link.c.lease_owner.is_(None), link.c.fence))
+    digest = case((sighting.c.fence == fence, sighting.c.digest))
+    shown = (side.c.remote_id, side.c.id, side.c.link_id, digest)
+    rows = select(*shown, func.coalesce(sighting.c.day, 0), fence)
     rows = rows.select_from(_JOINED.join(link, link.c.id == side.c.link_id))
     here = (side.c.connection == bindparam("of"), side.c.entity == bindparam("kind"))
     return rows.where(*here, one_of(dialect, side.c.remote_id))
@@ -135,13 +158,20 @@ def _live(connection: str, entity: str, before: datetime) -> tuple[Any, ...]:
     )
 
 
-def _unseen(run_id: int) -> tuple[Any, ...]:
-    return (or_(sighting.c.seen_run.is_(None), sighting.c.seen_run != run_id),)
+def _is_unseen(run_id: int) -> ColumnElement[bool]:
+    return or_(sighting.c.seen_run.is_(None), sighting.c.seen_run != run_id)
+
+
+_SIGHTED = (
+    *(sighting.c.side_id, sighting.c.digest, sighting.c.fence, sighting.c.day),
+    sighting.c.seen_run,
+)
 
 
 @cache
 def _store(dialect: str) -> Insert:
-    statement = insert_for(dialect, sighting)
+    rows = json_rows.select_rows(dialect, _SIGHTED)
+    statement = insert_for(dialect, sighting).from_select(_SIGHTED, rows)
     new = statement.excluded
     kept = func.coalesce(func.nullif(new.seen_run, 0), sighting.c.seen_run)
     changes = {"digest": new.digest, "fence": new.fence, "day": new.day, "seen_run": kept}

@@ -322,15 +322,20 @@ def unpark(
 
 def free_shown(tx: Tx, refs: Iterable[Ref], now: datetime) -> int:
     """Free the reading of records that were kept from us and are shown now; return how many."""
+    if tx.execute(_ANY_WITHHELD).first() is None:
+        return 0
     reading = [hints.key(ref) for ref in refs]
     ids = list(tx.execute(_withheld(tx.dialect.name), {"ids": reading}).scalars())
     return unpark(tx, now, ids=ids) if ids else 0
 
 
+_IS_WITHHELD = (work.c.parked_cause == WITHHELD, work.c.parked_at.is_not(None))
+_ANY_WITHHELD = select(work.c.id).where(*_IS_WITHHELD).limit(1)
+
+
 @cache
 def _withheld(dialect: str) -> Select[Any]:
-    parked = (work.c.parked_cause == WITHHELD, work.c.parked_at.is_not(None))
-    return select(work.c.id).where(one_of(dialect, work.c.key), *parked)
+    return select(work.c.id).where(one_of(dialect, work.c.key), *_IS_WITHHELD)
 
 
 def free_runs(tx: Tx, now: datetime) -> int:

@@ -184,6 +184,12 @@ Index(
     sqlite_where=work.c.parked_at.is_(None),
     postgresql_where=work.c.parked_at.is_(None),
 )
+Index(
+    "ix_work_parked_cause",
+    work.c.parked_cause,
+    sqlite_where=work.c.parked_at.is_not(None),
+    postgresql_where=work.c.parked_at.is_not(None),
+)
 Index("ix_work_link_id", work.c.link_id)
 
 # Writes, stored before they are sent; at most one open for each side (attempts).

@@ -44,7 +44,9 @@ def weigh(
         return AbsenceVerdict()
     if not context.capabilities[connection][entity].complete:
         return AbsenceVerdict(not_judged="this system's listings don't show everything")
-    known, absent = listings.count_unseen(tx, connection, entity, run.id, run.started_at)
+    absent = listings.count_unseen(tx, connection, entity, run.id, run.started_at)
+    # A listing that lacks nothing, as nearly every one, is judged without that longer count.
+    known = listings.count_known(tx, connection, entity, run.started_at) if absent else 0
     # An empty listing is never believed by itself, however few records it lacks. A few are read:
     # if all turn out to be gone, the next run has nothing to doubt.
     if not accept and (stop := guard.emptied_source(listed, known, sync.guard)) is not None:

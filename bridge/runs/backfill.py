@@ -129,7 +129,9 @@ class ImportJob(ListingJob[None]):
         row, asked = self.task.row, datetime.fromisoformat(self.request.started)
         target_survey.begin(tx, self.context, row.connection, row.entity, rows.values(), asked)
 
-    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> None:
+    def look_at(
+        self, tx: Tx, rows: Mapping[str, Record], digests: Mapping[str, str | None]
+    ) -> None:
         """Do nothing: a few queries say what is to be imported."""
 
     def take_rows(

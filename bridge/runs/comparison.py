@@ -22,9 +22,9 @@ from bridge.flow.match import out_of_scope
 from bridge.flow.replan import kind_of_work, plans, work_key
 from bridge.ledger import drift_findings, hints, link_outlines, links, listings
 from bridge.ledger.database import Tx
-from bridge.ledger.listings import LinkedRow
+from bridge.ledger.listings import LinkedRow, Sighting
 from bridge.ledger.run_records import DifferenceKind
-from bridge.runs.fingerprints import fingerprint, fingerprint_key
+from bridge.runs.fingerprints import rules_digest
 from bridge.runs.plain_rows import PlainRows
 
 OWED: Final = {
@@ -63,22 +63,18 @@ class Compared:
     difference: Difference | None
     linked: LinkedRow | None
     """The record's link as it was then; None: it had none."""
-    digest: str | None
-    """The row's fingerprint; None: it has none."""
+    fingerprint: str | None
+    """None: it has none."""
     day: int
 
-    def sighting(self) -> dict[str, Any] | None:
+    def sighting(self, run_id: int) -> Sighting | None:
         """Return what is to be remembered of the row; None: nothing, for no link knows it."""
         if self.linked is None:
             return None
         # Only a row that is equal, on a link that nobody holds, need not be compared again.
         settled = self.difference is None and self.linked.fence is not None
-        return {
-            "side_id": self.linked.side_id,
-            "digest": self.digest if settled else None,
-            "fence": self.linked.fence or 0,
-            "day": self.day,
-        }
+        fingerprint = self.fingerprint if settled else None
+        return Sighting(self.linked.side_id, fingerprint, self.linked.fence or 0, self.day, run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,36 +114,45 @@ def compare(
     connection: str,
     entity: str,
     records: Mapping[str, Record],
+    digests: Mapping[str, str | None],
     *,
     full: bool,
     now: datetime,
 ) -> Comparison:
     """Compare rows with the ledger in a few queries, however many they are; writes nothing."""
     linked_rows = listings.linked_rows(tx, connection, entity, list(records))
-    key, today = fingerprint_key(tx, context, entity), now.toordinal()
-    fingerprints = {remote_id: fingerprint(records[remote_id], key) for remote_id in linked_rows}
-    same = {
-        remote_id: linked.side_id
-        for remote_id, linked in linked_rows.items()
-        if _still_fits(linked, fingerprints[remote_id], today)
+    rules, today = rules_digest(tx, context, entity), now.toordinal()
+    same_sides: list[int] = []
+    changed: dict[str, LinkedRow] = {}
+    fingerprints: dict[str, str | None] = {}
+    for remote_id, linked in linked_rows.items():
+        digest = digests[remote_id]
+        fingerprint = digest + rules if digest is not None else None
+        recent = linked.day + FINGERPRINT_DAYS > today
+        if recent and fingerprint is not None and fingerprint == linked.fingerprint:
+            same_sides.append(linked.side_id)
+        else:
+            changed[remote_id], fingerprints[remote_id] = linked, fingerprint
+    left = {
+        remote_id: record
+        for remote_id, record in records.items()
+        if remote_id in changed or remote_id not in linked_rows
     }
-    left = {remote_id: record for remote_id, record in records.items() if remote_id not in same}
     for record in left.values():  # what is as it was has no news
         context.look_for_unknown(record)
-    changed = {remote_id: linked_rows[remote_id] for remote_id in left if remote_id in linked_rows}
     found: dict[str, Difference | None] = dict.fromkeys(
         _needing_nothing(tx, context, connection, entity, records, changed, full=full)
     )
     others = {remote_id: record for remote_id, record in left.items() if remote_id not in found}
-    found |= _compared_in_full(tx, context, others, linked_rows, full=full)
+    found |= _compared_in_full(tx, context, others, changed, full=full)
     return Comparison(
         {
             remote_id: Compared(
-                difference, linked_rows.get(remote_id), fingerprints.get(remote_id), today
+                difference, changed.get(remote_id), fingerprints.get(remote_id), today
             )
             for remote_id, difference in found.items()
         },
-        list(same.values()),
+        same_sides,
     )
 
 
@@ -247,10 +252,6 @@ def _stray_copies(
     return {record.ref.id for record in marked} - linked
 
 
-def _still_fits(linked: LinkedRow, digest: str | None, today: int) -> bool:
-    return digest is not None and digest == linked.digest and linked.day + FINGERPRINT_DAYS > today
-
-
 def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
     """Store how rows compared, and that the run saw them.
 
@@ -258,8 +259,8 @@ def store_sightings(tx: Tx, comparison: Comparison, run_id: int) -> None:
     """
     if run_id:
         listings.mark_seen(tx, comparison.same_sides, run_id)
-    sightings = [compared.sighting() for compared in comparison.in_full.values()]
-    listings.store(tx, [each | {"seen_run": run_id} for each in sightings if each is not None])
+    sightings = (compared.sighting(run_id) for compared in comparison.in_full.values())
+    listings.store(tx, [each for each in sightings if each is not None])
 
 
 def difference_of(context: Context, link: Link, record: Record, *, full: bool) -> Difference | None:

@@ -1,4 +1,7 @@
-"""Fingerprints of listed rows: while a row's fingerprint fits, it would compare as before."""
+"""Fingerprints of listed rows: while a row's fingerprint fits, it would compare as before.
+
+One has two parts: a digest of the row, and one of the rules by which it is read.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +18,22 @@ from bridge.ledger import directory
 from bridge.ledger.database import Tx
 
 
-def fingerprint(record: Record, key: bytes) -> str | None:
-    """Return what changes whenever the row or the rules by which it is read change.
+def row_digest(record: Record) -> str | None:
+    """Return what changes whenever the row does.
 
-    None: nothing does, for the row is nested too deeply, or holds numbers of any size.
+    None: nothing does, for it is nested too deeply, or holds numbers of any size.
     """
     try:
         text = orjson.dumps((record.data, record.unreadable or None), default=str)
     except orjson.JSONEncodeError:
         return None
-    return blake2b(text, digest_size=16, key=key).hexdigest()
+    return blake2b(text, digest_size=14).hexdigest()
 
 
-def fingerprint_key(tx: Tx, context: Context, entity: str) -> bytes:
+def rules_digest(tx: Tx, context: Context, entity: str) -> str:
     """Return a digest of all that decides what a row means: configuration, probes and people."""
     moving = orjson.dumps([plain(context.probes), str(directory.revision(tx))], default=str)
-    return blake2b(moving, digest_size=32, key=_configuration_digest(context, entity)).digest()
+    return blake2b(moving, digest_size=6, key=_configuration_digest(context, entity)).hexdigest()
 
 
 def _configuration_digest(context: Context, entity: str) -> bytes:

@@ -25,6 +25,7 @@ from bridge.flow import people, target_survey
 from bridge.ledger import run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
+from bridge.runs.fingerprints import row_digest
 
 Findings = TypeVar("Findings")
 """What a job finds out about rows before it writes anything."""
@@ -113,6 +114,8 @@ class Batch:
     progress: ListingProgress
     rows: dict[str, Record] = field(default_factory=dict)
     """By remote id."""
+    digests: dict[str, str | None] = field(default_factory=dict)
+    """Their digests (fingerprints.py), which are cheap while a page has just been read."""
     left_out: list[str] = field(default_factory=list)
     """Rows that show no record: where each was, and why."""
     seen: int = 0
@@ -124,7 +127,9 @@ class Batch:
         if left_out:
             self.left_out += [f"page {self.progress.pages}, {where}" for where in left_out]
             self.progress = replace(self.progress, broken=NOT_WHOLE)
-        self.rows |= {record.ref.id: record for record in page.records}
+        for record in page.records:
+            self.rows[record.ref.id] = record
+            self.digests[record.ref.id] = row_digest(record)
         self.seen += len(page.records)
 
 
@@ -152,7 +157,9 @@ class ListingJob(ABC, Generic[Findings]):
         """Do what is to be done once, before the first rows of a listing are handled."""
 
     @abstractmethod
-    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> Findings:
+    def look_at(
+        self, tx: Tx, rows: Mapping[str, Record], digests: Mapping[str, str | None]
+    ) -> Findings:
         """Find out what is to be done about rows; writes nothing, and may take its time."""
 
     @abstractmethod
@@ -238,7 +245,7 @@ def _hand_over(
     context: Context, task: Task, job: ListingJob[Findings], batch: Batch
 ) -> Steps[bool]:
     """Let the job find out about a batch while others may write, then have it act on that."""
-    found = yield from look(lambda tx: job.look_at(tx, batch.rows))
+    found = yield from look(lambda tx: job.look_at(tx, batch.rows, batch.digests))
     return (yield from transact(lambda tx: hand_over(tx, context, task, job, batch, found)))
 
 

@@ -51,8 +51,10 @@ class PlainLinks:
             if known is None:
                 if name not in self.never_made:
                     return False
-            elif not all(_is_level(field_map, known, link.state) for field_map in fields):
-                return False
+            else:
+                for field_map in fields:  # no comprehension: this is asked of every row's fields
+                    if not _is_level(field_map, known, link.state):
+                        return False
         return True
 
     def were_read_as_now(self, link: ParsedOutline) -> bool:
@@ -89,13 +91,15 @@ def _is_level(field_map: FieldMap, known: StoredFields, states: StoredFields) ->
     """
     name = field_map.name
     state, entry = states.get(name), known.get(name)
-    if state is None or not state["rev"] or "candidates" in state:
-        return True  # never set, or frozen by an open conflict
-    if entry is None or "shadow" not in entry or entry.get("map_rev", "") != field_map.revision:
-        return True  # no base to plan from
+    if state is None or entry is None:
+        return True  # never set, or no base to plan from
     rev, decided = state["rev"], entry.get("decided")
     if entry.get("level", NEVER) >= rev and (decided is None or decided.get(name) != rev):
-        return True
+        return True  # as nearly every field is
+    if not rev or "candidates" in state:
+        return True  # never set, or frozen by an open conflict
+    if "shadow" not in entry or entry.get("map_rev", "") != field_map.revision:
+        return True  # no base to plan from
     if "unreadable" in entry and (not field_map.is_set or entry.get("tried", NEVER) >= rev):
         return True
     return decided is not None and not entry.get("open_to_review") and _holds(decided, states)

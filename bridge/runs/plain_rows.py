@@ -101,6 +101,8 @@ def _shows(field_map: FieldMap, entry: Mapping[str, Any], value: Raw) -> bool:
     if "shadow" not in entry:
         return False  # never read
     shadow = entry["shadow"]
+    if value == shadow and (type(value) is str or value is None):  # as nearly all are
+        return True
     plain = type(shadow) in PLAIN or (
         type(shadow) is list and all(type(element) in PLAIN for element in shadow)
     )

@@ -19,6 +19,7 @@ from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs import absences, comparison
 from bridge.runs.comparison import Comparison, Difference
+from bridge.runs.fingerprints import row_digest
 from bridge.runs.listing_walk import (
     ListingJob,
     ListingProgress,
@@ -194,14 +195,16 @@ class ReconcileJob(ListingJob[Comparison]):
         """Return what was asked for."""
         return asdict(self.request)
 
-    def look_at(self, tx: Tx, rows: Mapping[str, Record]) -> Comparison:
+    def look_at(
+        self, tx: Tx, rows: Mapping[str, Record], digests: Mapping[str, str | None]
+    ) -> Comparison:
         """Compare rows with the ledger; a catalogue's are not compared."""
         connection, entity = self.task.row.connection, self.task.row.entity
         if not rows or self.context.sync_of(connection, entity) is None:
             return Comparison()
         now = self.context.clock.now()
         return comparison.compare(
-            tx, self.context, connection, entity, rows, full=not self.poll, now=now
+            tx, self.context, connection, entity, rows, digests, full=not self.poll, now=now
         )
 
     def take_rows(
@@ -214,7 +217,8 @@ class ReconcileJob(ListingJob[Comparison]):
         compared = found.without(moved)
         if moved:
             again = {remote_id: rows[remote_id] for remote_id in rows if remote_id in moved}
-            compared = compared.joined(self.look_at(tx, again))
+            digests = {remote_id: row_digest(record) for remote_id, record in again.items()}
+            compared = compared.joined(self.look_at(tx, again, digests))
         # Only a full listing lists every record, so only there it counts which ones were seen.
         full = not self.poll
         comparison.store_sightings(tx, compared, self.run_id if full else 0)

@@ -14,7 +14,7 @@ from bridge.ledger import directory, drift_findings, run_records, timeline
 from bridge.procedures import PROCEDURES
 from bridge.runs import comparison, reconcile
 from bridge.runs.comparison import queue_observes
-from bridge.runs.fingerprints import fingerprint
+from bridge.runs.fingerprints import row_digest
 from tests.flow.test_reconcile import found, run
 from tests.flow.test_swept import hidden
 from tests.flow.world import StepWorker, World, born
@@ -62,7 +62,7 @@ def test_what_only_a_listing_shows_is_not_sent_along_when_it_is_too_large(ledger
         )
     }
     record = world.systems["H"].record("H", ids["H"])
-    listed = replace(record, data={**record.data, "tags": many(100_000)}, unreadable={})
+    listed = record._replace(data={**record.data, "tags": many(100_000)}, unreadable={})
     with world.ledger.transaction() as tx:
         queue_observes(
             tx, world.context, "H", "ticket", [ids["H"]], world.clock.now(), {ids["H"]: listed}
@@ -84,8 +84,8 @@ def test_a_row_of_which_no_fingerprint_can_be_made_is_compared_each_time(world, 
     ids = born(world)
     system = world.systems["L"]
     shown = system.record
-    system.record = lambda *of: replace(shown(*of), data={**shown(*of).data, **odd})
-    assert fingerprint(system.record("L", ids["L"]), b"key") is None
+    system.record = lambda *of: shown(*of)._replace(data={**shown(*of).data, **odd})
+    assert row_digest(system.record("L", ids["L"])) is None
     assert not run(world, "L").error
     world.clock.advance(60)
     system.edit(ids["L"], priority="low")

@@ -1,7 +1,6 @@
 """Rows compared without loading their links: the outcome is that of a comparison in full."""
 
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +11,7 @@ from bridge.core.model.state import NEVER, Attempt
 from bridge.core.model.values import ABSENT, NO_BASE
 from bridge.ledger import link_codec, link_outlines, links, listings, tables
 from bridge.runs import comparison
+from bridge.runs.fingerprints import row_digest
 from bridge.runs.plain_rows import PlainRows
 from tests.flow.world import NAMES, World
 
@@ -147,11 +147,11 @@ def change(tx, link, records, what, system, field, how):
         value = {"paused": True, "sync": "another"}[how]
         tx.execute(tables.link.update().where(tables.link.c.id == link.id).values({how: value}))
     elif what == "row" and how not in (ABSENT, NO_BASE):
-        record = replace(record, data={**record.data, field: how})
+        record = record._replace(data={**record.data, field: how})
     elif what == "lacking":
-        record = replace(record, data={k: v for k, v in record.data.items() if k != field})
+        record = record._replace(data={k: v for k, v in record.data.items() if k != field})
     elif what == "unreadable":
-        record = replace(record, unreadable={field: "no licence"})
+        record = record._replace(unreadable={field: "no licence"})
     records[system][side.remote_id] = record
 
 
@@ -187,8 +187,9 @@ def test_the_outcome_is_that_of_a_comparison_in_full(world, made, full):
             change(tx, link, records, *each)
         store(tx, link)
         for name in SYSTEMS:
+            digests = {each: row_digest(record) for each, record in records[name].items()}
             compared = comparison.compare(
-                tx, world.context, name, "ticket", records[name], full=full, now=NOW
+                tx, world.context, name, "ticket", records[name], digests, full=full, now=NOW
             )
             linked = listings.linked_rows(tx, name, "ticket", list(records[name]))
             loaded = world.context.load(tx, [row.link_id for row in linked.values()])

@@ -56,7 +56,8 @@ def test_what_has_no_reading_in_an_older_ledger_is_found(empty_url, now, fields)
         assert links.create(tx, Link("a", "tickets", "ticket", sides=sides), now)
         found = [value.value for value in unread_values.unread_values(tx)]
         # As the version before left it.
-        for index in ("ix_side_unread", "ix_side_tombstone", "ix_link_paused"):
+        later = "ix_work_parked_cause"
+        for index in ("ix_side_unread", "ix_side_tombstone", "ix_link_paused", later):
             tx.execute(text(f"DROP INDEX {index}"))
         tx.execute(text("ALTER TABLE side DROP COLUMN unread"))
         tx.execute(text("DROP TABLE census"))

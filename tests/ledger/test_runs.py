@@ -64,24 +64,16 @@ def seen(tx, remote_id="1"):
 def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is(tx, now):
     link = make_link(tx, now)
     before = seen(tx)["1"]
-    assert before.digest is None
+    assert before.fingerprint is None
     listings.store(
         tx,
-        [
-            {
-                "side_id": before.side_id,
-                "digest": "d",
-                "fence": before.fence,
-                "day": 5,
-                "seen_run": 0,
-            }
-        ],
+        [listings.Sighting(before.side_id, "d", before.fence, 5, 0)],
     )
-    assert (seen(tx)["1"].digest, seen(tx)["1"].day) == ("d", 5)
+    assert (seen(tx)["1"].fingerprint, seen(tx)["1"].day) == ("d", 5)
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
-    assert (seen(tx)["1"].digest, seen(tx)["1"].fence) == (None, None)
+    assert (seen(tx)["1"].fingerprint, seen(tx)["1"].fence) == (None, None)
     links.release(tx, link.id, "w", fence)
-    assert (seen(tx)["1"].digest, seen(tx)["1"].fence) == (None, fence)
+    assert (seen(tx)["1"].fingerprint, seen(tx)["1"].fence) == (None, fence)
 
 
 def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
@@ -91,19 +83,15 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     known = listings.linked_rows(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
     listings.store(
         tx,
-        [
-            {"side_id": known[each].side_id, "digest": None, "fence": 0, "day": 1, "seen_run": 7}
-            for each in "012"
-        ],
+        [listings.Sighting(known[each].side_id, None, 0, 1, 7) for each in "012"],
     )
     listings.mark_seen(tx, [known["0"].side_id], 8)
     # Seeing it in a poll (run 0) says nothing about the full run.
-    listings.store(
-        tx, [{"side_id": known["1"].side_id, "digest": "x", "fence": 0, "day": 1, "seen_run": 0}]
-    )
+    listings.store(tx, [listings.Sighting(known["1"].side_id, "x", 0, 1, 0)])
     asked = ("helpdesk", "ticket", 7, now + HOUR)
     assert [row.remote_id for row in listings.unseen(tx, *asked)] == ["0", "3", "4"]
-    assert listings.count_unseen(tx, *asked) == (5, 3)
+    assert listings.count_unseen(tx, *asked) == 3
+    assert listings.count_known(tx, *asked[:2], asked[3]) == 5
 
 
 def finding(tx, run_id, now, **changes):

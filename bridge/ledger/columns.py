@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Label, MetaData, Text, type_coerce
+from sqlalchemy import Column, ColumnElement, DateTime, Index, Label, MetaData, Text, type_coerce
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.types import TypeDecorator
 
 from bridge.ledger import value_codec
@@ -20,6 +21,13 @@ metadata = MetaData(
     }
 )
 """All tables of the ledger."""
+
+
+def partial_index(
+    name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause, unique: bool = False
+) -> Index:
+    """Make an index of those rows of a table alone of which something holds."""
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def naive(value: datetime) -> ValueError:

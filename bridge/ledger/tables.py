@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
-from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
+from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata, partial_index
 from bridge.ledger.configuration_tables import configuration, mapping_revision, process
 from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
@@ -78,13 +78,12 @@ inbox = Table(
     Column("body", StorableText),
     UniqueConstraint("connection", "delivery_key"),
 )
-Index(
+partial_index(
     "ix_inbox_pending",
     inbox.c.connection,
     inbox.c.entity,
     inbox.c.remote_id,
-    sqlite_where=inbox.c.verdict == text("'pending'"),
-    postgresql_where=inbox.c.verdict == text("'pending'"),
+    where=inbox.c.verdict == text("'pending'"),
 )
 Index("ix_inbox_received_at", inbox.c.received_at)
 
@@ -131,16 +130,11 @@ side = Table(
     Column("created_at", UTCDateTime, nullable=False),
     UniqueConstraint("connection", "entity", "remote_id"),
 )
-Index(
-    "uq_side_live",
-    side.c.link_id,
-    side.c.connection,
-    unique=True,
-    sqlite_where=text("tombstone = false"),
-    postgresql_where=text("tombstone = false"),
+partial_index(
+    "uq_side_live", side.c.link_id, side.c.connection, unique=True, where=text("tombstone = false")
 )
 Index("ix_side_link_id", side.c.link_id)
-# Partial: only the few rows of which it is so are indexed, and found without a look at the others.
+# Only the few rows of which it is so are indexed, and found without a look at the others.
 for _flag, *_columns in (
     (link.c.paused, link.c.id),
     (side.c.unread, side.c.id),
@@ -148,7 +142,7 @@ for _flag, *_columns in (
 ):
     _is_so = text(f"{_flag.name} = true")
     _name = f"ix_{_flag.table.name}_{_flag.name}"
-    Index(_name, *_columns, sqlite_where=_is_so, postgresql_where=_is_so)
+    partial_index(_name, *_columns, where=_is_so)
 
 # Outstanding work, one row for each key (work, parking).
 work = Table(
@@ -177,19 +171,8 @@ work = Table(
     Column("handle", StorableText, nullable=False, default="", server_default=""),
     Column("created_at", UTCDateTime, nullable=False),
 )
-Index(
-    "ix_work_due",
-    work.c.lane,
-    work.c.due_at,
-    sqlite_where=work.c.parked_at.is_(None),
-    postgresql_where=work.c.parked_at.is_(None),
-)
-Index(
-    "ix_work_parked_cause",
-    work.c.parked_cause,
-    sqlite_where=work.c.parked_at.is_not(None),
-    postgresql_where=work.c.parked_at.is_not(None),
-)
+partial_index("ix_work_due", work.c.lane, work.c.due_at, where=work.c.parked_at.is_(None))
+partial_index("ix_work_parked_cause", work.c.parked_cause, where=work.c.parked_at.is_not(None))
 Index("ix_work_link_id", work.c.link_id)
 
 # Writes, stored before they are sent; at most one open for each side (attempts).
@@ -214,20 +197,15 @@ attempt = Table(
     Column("run_id", Integer),
     Column("mapping_revision", Integer),
 )
-Index(
-    "uq_attempt_open",
-    attempt.c.side_id,
-    unique=True,
-    sqlite_where=attempt.c.closed_at.is_(None),
-    postgresql_where=attempt.c.closed_at.is_(None),
+partial_index(
+    "uq_attempt_open", attempt.c.side_id, unique=True, where=attempt.c.closed_at.is_(None)
 )
 Index("ix_attempt_link_id", attempt.c.link_id)
-Index(
+partial_index(
     "ix_attempt_destructive",
     attempt.c.connection,
     attempt.c.opened_at,
-    sqlite_where=attempt.c.destructive > text("0"),
-    postgresql_where=attempt.c.destructive > text("0"),
+    where=attempt.c.destructive > text("0"),
 )
 
 # Creates, stored before they are sent; at most one open for a link and connection (intents).
@@ -248,24 +226,18 @@ create_intent = Table(
     Column("run_id", Integer),
     Column("mapping_revision", Integer),
 )
-Index(
+partial_index(
     "uq_create_intent_open",
     create_intent.c.link_id,
     create_intent.c.connection,
     unique=True,
-    sqlite_where=create_intent.c.closed_at.is_(None),
-    postgresql_where=create_intent.c.closed_at.is_(None),
+    where=create_intent.c.closed_at.is_(None),
 )
 Index("ix_create_intent_link_id", create_intent.c.link_id)
-# Partial: only rows of a run are indexed, so live traffic does not pay for it.
+# Only rows of a run are indexed, so live traffic does not pay for it.
 for _table in (work, attempt, create_intent):
     _of_a_run = _table.c.run_id.is_not(None)
-    Index(
-        f"ix_{_table.name}_run_id",
-        _table.c.run_id,
-        sqlite_where=_of_a_run,
-        postgresql_where=_of_a_run,
-    )
+    partial_index(f"ix_{_table.name}_run_id", _table.c.run_id, where=_of_a_run)
 
 # Keys by which a new record finds the link that it belongs to (matching).
 match_key = Table(
@@ -297,13 +269,12 @@ conflict = Table(
     Column("detail", Json(lenient=True), nullable=False),
     Column("resolution", StorableText, nullable=False, default=""),
 )
-Index(
+partial_index(
     "uq_conflict_open",
     conflict.c.link_id,
     conflict.c.field,
     unique=True,
-    sqlite_where=conflict.c.closed_at.is_(None),
-    postgresql_where=conflict.c.closed_at.is_(None),
+    where=conflict.c.closed_at.is_(None),
 )
 
 # Reconciliations, imports and other long jobs, with how far they have come (run_records).
@@ -325,14 +296,13 @@ run = Table(
     Column("figures", Json),
     Index("ix_run_last", "kind", "connection", "entity", "id"),
 )
-Index(
+partial_index(
     "uq_run_open",
     run.c.kind,
     run.c.connection,
     run.c.entity,
     unique=True,
-    sqlite_where=run.c.finished_at.is_(None),
-    postgresql_where=run.c.finished_at.is_(None),
+    where=run.c.finished_at.is_(None),
 )
 
 # Who is who on a connection, learned from records (directory).
@@ -414,13 +384,12 @@ drift = Table(
     Index("ix_drift_run_id", "run_id"),
     Index("ix_drift_found_at", "found_at"),
 )
-Index(
+partial_index(
     "ix_drift_open",
     drift.c.connection,
     drift.c.entity,
     drift.c.remote_id,
-    sqlite_where=text("healed_at IS NULL"),
-    postgresql_where=text("healed_at IS NULL"),
+    where=text("healed_at IS NULL"),
 )
 
 # Failures, pauses and the circuit breaker of each connection (connection_health).

@@ -72,7 +72,7 @@ def mark_seen(tx: Tx, side_ids: Collection[int], run_id: int) -> None:
         tx.execute(_mark_seen(tx.dialect.name), {"ids": list(side_ids), "run": run_id})
 
 
-class Sighting(NamedTuple):
+class RowSighting(NamedTuple):
     """What is to be remembered of a record that a listing showed."""
 
     side_id: int
@@ -84,7 +84,7 @@ class Sighting(NamedTuple):
     """0: keep the run that is known."""
 
 
-def store(tx: Tx, sightings: Sequence[Sighting]) -> None:
+def store(tx: Tx, sightings: Sequence[RowSighting]) -> None:
     """Store sightings, at most one of each record."""
     if sightings:
         tx.execute(_store(tx.dialect.name), json_rows.encoded(tx.dialect.name, _SIGHTED, sightings))

@@ -22,7 +22,7 @@ from bridge.flow.match import out_of_scope
 from bridge.flow.replan import kind_of_work, plans, work_key
 from bridge.ledger import drift_findings, hints, link_outlines, links, listings
 from bridge.ledger.database import Tx
-from bridge.ledger.listings import LinkedRow, Sighting
+from bridge.ledger.listings import LinkedRow, RowSighting
 from bridge.ledger.run_records import DifferenceKind
 from bridge.runs.fingerprints import rules_digest
 from bridge.runs.plain_rows import PlainRows
@@ -67,14 +67,16 @@ class Compared:
     """None: it has none."""
     day: int
 
-    def sighting(self, run_id: int) -> Sighting | None:
+    def sighting(self, run_id: int) -> RowSighting | None:
         """Return what is to be remembered of the row; None: nothing, for no link knows it."""
         if self.linked is None:
             return None
         # Only a row that is equal, on a link that nobody holds, need not be compared again.
         settled = self.difference is None and self.linked.fence is not None
         fingerprint = self.fingerprint if settled else None
-        return Sighting(self.linked.side_id, fingerprint, self.linked.fence or 0, self.day, run_id)
+        return RowSighting(
+            self.linked.side_id, fingerprint, self.linked.fence or 0, self.day, run_id
+        )
 
 
 @dataclass(frozen=True, slots=True)

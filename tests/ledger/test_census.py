@@ -1,12 +1,15 @@
 """Counts of what there is, and the marks by which what waits is found, on each database."""
 
 import pytest
-from sqlalchemy import text, update
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text, update
 
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
 from bridge.ledger import census, links, tables, unread_values
-from bridge.ledger.database import Ledger
+from bridge.ledger.database import MIGRATIONS, Ledger
 from tests.ledger.helpers import make_link
 
 NO_READING = SideField(unreadable="?", unreadable_code=Code.READ_VALUE, shown="escalated")
@@ -47,23 +50,53 @@ def test_live_records_are_counted_in_indexes_alone(sqlite_ledger, now):
             assert plan.startswith("SEARCH side USING COVERING INDEX")
 
 
+def upgraded_to(ledger, revision):
+    """Bring an empty ledger to an older version, and tell what that one has."""
+    if ledger.folder is not None:
+        ledger.folder.mkdir(parents=True)
+    with ledger.transaction() as tx:
+        script = ScriptDirectory(MIGRATIONS)
+        config = Config(attributes={"connection": tx})
+        steps = {"fn": lambda at, _context: script._upgrade_revs(revision, at)}
+        with EnvironmentContext(config, script, **steps):
+            script.run_env()
+        return parts_of(tx)
+
+
+def parts_of(tx):
+    """Tell what a ledger has, each part as the statement that drops it."""
+    seen = inspect(tx)
+    parts = []
+    for table in seen.get_table_names():
+        parts += [f"DROP INDEX {index['name']}" for index in seen.get_indexes(table)]
+        parts += [
+            f"ALTER TABLE {table} DROP COLUMN {column['name']}"
+            for column in seen.get_columns(table)
+        ]
+        parts.append(f"DROP TABLE {table}")
+    return parts
+
+
+def newer_than(tx, before):
+    """Tell what to drop of a ledger so that it has no more than before."""
+    newer = [part for part in parts_of(tx) if part not in before]
+    tables = {part.split()[-1] for part in newer if part.startswith("DROP TABLE")}
+    return [
+        part for part in newer if not (part.startswith("ALTER TABLE") and part.split()[2] in tables)
+    ]
+
+
 @pytest.mark.parametrize("fields", [{"status": NO_READING}, {"status": SideField(shadow="open")}])
 def test_what_has_no_reading_in_an_older_ledger_is_found(empty_url, now, fields):
     ledger = Ledger(empty_url)
+    before = upgraded_to(ledger, "0010")
     ledger.upgrade()
     with ledger.transaction() as tx:
         sides = {"helpdesk": Side("helpdesk", "1", fields)}
         assert links.create(tx, Link("a", "tickets", "ticket", sides=sides), now)
         found = [value.value for value in unread_values.unread_values(tx)]
-        # As the version before left it.
-        later = "ix_work_parked_cause"
-        for index in ("ix_side_unread", "ix_side_tombstone", "ix_link_paused", later):
-            tx.execute(text(f"DROP INDEX {index}"))
-        tx.execute(text("ALTER TABLE side DROP COLUMN unread"))
-        tx.execute(text("DROP TABLE census"))
-        tx.execute(text("DROP TABLE mapping_revision"))
-        for table in ("attempt", "create_intent"):
-            tx.execute(text(f"ALTER TABLE {table} DROP COLUMN mapping_revision"))
+        for left_over in newer_than(tx, before):  # as the version before left it
+            tx.execute(text(left_over))
         tx.execute(text("UPDATE alembic_version SET version_num = '0010'"))
     ledger.upgrade()
     with ledger.read() as tx:

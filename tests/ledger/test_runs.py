@@ -67,7 +67,7 @@ def test_a_fingerprint_holds_until_the_link_is_taken_and_is_not_kept_while_it_is
     assert before.fingerprint is None
     listings.store(
         tx,
-        [listings.Sighting(before.side_id, "d", before.fence, 5, 0)],
+        [listings.RowSighting(before.side_id, "d", before.fence, 5, 0)],
     )
     assert (seen(tx)["1"].fingerprint, seen(tx)["1"].day) == ("d", 5)
     fence = links.lease(tx, link.id, "w", now, now + HOUR)
@@ -83,11 +83,11 @@ def test_absent_is_what_was_known_before_and_not_seen_by_this_run(tx, now):
     known = listings.linked_rows(tx, "helpdesk", "ticket", [str(number) for number in range(5)])
     listings.store(
         tx,
-        [listings.Sighting(known[each].side_id, None, 0, 1, 7) for each in "012"],
+        [listings.RowSighting(known[each].side_id, None, 0, 1, 7) for each in "012"],
     )
     listings.mark_seen(tx, [known["0"].side_id], 8)
     # Seeing it in a poll (run 0) says nothing about the full run.
-    listings.store(tx, [listings.Sighting(known["1"].side_id, "x", 0, 1, 0)])
+    listings.store(tx, [listings.RowSighting(known["1"].side_id, "x", 0, 1, 0)])
     asked = ("helpdesk", "ticket", 7, now + HOUR)
     assert [row.remote_id for row in listings.unseen(tx, *asked)] == ["0", "3", "4"]
     assert listings.count_unseen(tx, *asked) == 3

@@ -9,7 +9,8 @@ from sqlalchemy import inspect, text, update
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import Link, Side, SideField
 from bridge.ledger import census, links, tables, unread_values
-from bridge.ledger.database import MIGRATIONS, Ledger
+from bridge.ledger.database import Ledger
+from bridge.ledger.table_versions import MIGRATIONS
 from tests.ledger.helpers import make_link
 
 NO_READING = SideField(unreadable="?", unreadable_code=Code.READ_VALUE, shown="escalated")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from bridge.cli.planning import looking
-from bridge.cli.revision_lines import draft_as_json, print_draft
-from bridge.cli.screen import say, say_json
+from bridge.cli.revision_lines import draft_as_json, print_draft, print_merged, print_published
+from bridge.cli.screen import say_json
+from bridge.core.model.counting import counted
+from bridge.errors import Busy
+from bridge.observability.visible_text import visible
 from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
+from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.operations.revisions import RevisionDraft
 
 
@@ -26,6 +31,7 @@ class How:
     accept: bool
     as_json: bool
     effect: bool
+    override_unsafe: bool
 
     def __post_init__(self) -> None:
         """Refuse what would wait for an answer that no program gives."""
@@ -41,7 +47,10 @@ def asked_how(command: Callable[..., None]) -> Callable[..., None]:
             "--effect/--no-effect",
             default=True,
             show_default=True,
-            help="Look through all tickets for what would be written to the systems.",
+            help="Look through all tickets for what is to be written, and have it written.",
+        ),
+        click.option(
+            "--override-unsafe", is_flag=True, help="Also when it is more than the guard allows."
         ),
         click.option("--accept", is_flag=True, help="What is doubtful is meant so."),
         click.option("--dry-run", is_flag=True, help="Only say what would be published."),
@@ -54,28 +63,56 @@ def asked_how(command: Callable[..., None]) -> Callable[..., None]:
 
 def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None) -> None:
     """Show a draft, ask, and publish it; nothing is done where nothing differs."""
-    found = None
-    if how.effect and made.differences:
-        with looking() as look:
-            found = revisions.effect(desk, made, look)
+    with ExitStack() as until_published:
+        plan = None
+        if how.effect and made.differences:
+            look = until_published.enter_context(looking())
+            plan = until_published.enter_context(revisions.planned(desk, made, look))
+        _publish(desk, made, how, act, folder, plan)
+
+
+def _publish(
+    desk: Desk,
+    made: RevisionDraft,
+    how: How,
+    act: str,
+    folder: Path | None,
+    plan: EffectPlan | None,
+) -> None:
+    effect = plan.summary if plan is not None else None
     if not how.as_json:
-        print_draft(made, found)
+        print_draft(made, effect)
     if how.dry_run or not made.differences:
         if how.as_json:
-            say_json(draft_as_json(made, None, found))
+            say_json(draft_as_json(made, None, effect) | {"run": None})
         return
     revisions.refuse_files(desk)
-    if not how.yes:
-        click.confirm("Publish this?", abort=True)
-    revision, made = revisions.publish(
-        desk, made, note=how.note, accept=how.accept, effect=found, act=act
-    )
-    if folder is not None and not made.merged:
+    _ask(plan, how)
+    carrying_out = CarryingOut(plan, how.override_unsafe) if plan is not None else None
+    try:
+        revision, stored = revisions.publish(
+            desk, made, note=how.note, accept=how.accept, carrying_out=carrying_out, act=act
+        )
+    except Busy as error:
+        raise click.ClickException(visible(f"nothing was published: {error}")) from error
+    if folder is not None and not stored.merged:
         mapping_folders.mark(folder, revision.head)
+    run = carrying_out.run if carrying_out is not None else 0
     if how.as_json:
-        say_json(draft_as_json(made, revision.number, found))
-        return
-    say(f"revision {revision.number} is in force; what runs takes it up within seconds")
-    if made.merged and folder is not None:
-        take = f"bridge mappings export {folder} --overwrite"
-        say(f"{folder} is still as you wrote it: `{take}` gives you what is in force")
+        say_json(draft_as_json(stored, revision.number, effect) | {"run": run or None})
+    else:
+        print_published(revision.number, run, overtaken=stored is not made)
+        print_merged(stored, folder)
+
+
+def _ask(plan: EffectPlan | None, how: How) -> None:
+    """Ask whether to go on. Raises ClickException where the guard holds a plan back."""
+    if plan is not None and plan.summary.unsafe and not how.override_unsafe:
+        raise click.ClickException(
+            "it is unsafe and nothing was published; --override-unsafe publishes and writes it, "
+            "--no-effect publishes it and leaves each ticket as it is until somebody touches it"
+        )
+    if not how.yes:
+        writes = plan.writes if plan is not None else 0
+        also = f" and make {counted(writes, 'write')}" if writes else ""
+        click.confirm(f"Publish this{also}?", abort=True)

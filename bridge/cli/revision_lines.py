@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from bridge.cli.effect_lines import print_effect
@@ -44,6 +45,26 @@ def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:
         print_effect(effect)
     if not made.differences:
         say(f"nothing to publish: these are the files of revision {made.follows}")
+
+
+def print_published(number: int, run: int, *, overtaken: bool) -> None:
+    """Say that a revision is in force, and what becomes of the tickets.
+
+    `overtaken`: others published meanwhile, so that nothing was begun that was confirmed before.
+    """
+    say(f"revision {number} is in force; what runs takes it up within seconds")
+    if run:
+        say(f"run {run} brings the tickets to it: `bridge status` shows how far it is")
+        say(f"`bridge undo {run}` takes back what it has written")
+    elif overtaken:
+        say("others published meanwhile: `bridge mappings apply` shows what is to be written now")
+
+
+def print_merged(stored: RevisionDraft, folder: Path | None) -> None:
+    """Say where a folder differs from what was made of it."""
+    if stored.merged and folder is not None:
+        take = f"bridge mappings export {folder} --overwrite"
+        say(f"{folder} is still as you wrote it: `{take}` gives you what is in force")
 
 
 def print_differences(found: Iterable[FileDifference]) -> None:

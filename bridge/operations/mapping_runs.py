@@ -118,6 +118,26 @@ def planned_at(
         yield plan
 
 
+@dataclass(slots=True)
+class CarryingOut:
+    """A plan that is to be carried out in the transaction that puts its mappings in force."""
+
+    plan: EffectPlan
+    override_unsafe: bool = False
+    run: int = 0
+    """The run that was begun; 0: none yet, or there is nothing to do."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Return what it comes to, without anybody's values."""
+        return self.plan.summary.as_data(samples=False)
+
+    def begin(self, tx: Tx) -> None:
+        """Begin; raises what `start` raises, and then nothing is to be put in force."""
+        context = self.plan.change.new
+        self.run = start(tx, context, self.plan, override_unsafe=self.override_unsafe)
+
+
 def confirm(desk: Desk, plan: EffectPlan, *, override_unsafe: bool = False) -> int:
     """Begin to carry out a plan for mappings that are in force, in the name of the desk's actor.
 
@@ -146,7 +166,7 @@ def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool =
         )
     known, to = _readings(context, plan.change)
     place = _place(context, plan)
-    if place is None:
+    if place is None or not plan.summary.looked_at:
         return 0
     now = context.clock.now()
     run_id = remapping.begin(

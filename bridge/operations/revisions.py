@@ -7,7 +7,8 @@ others' changes merged into theirs (`workbench.three_way`), or is told where bot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -23,24 +24,23 @@ from bridge.home_configuration import proof_of
 from bridge.ledger import configurations, mapping_revisions
 from bridge.ledger.database import Tx
 from bridge.ledger.mapping_revisions import MappingRevision, RevisionHead
-from bridge.operations import mapping_proof, mapping_trials
+from bridge.operations import mapping_proof, mapping_runs, mapping_trials
 from bridge.operations.desk import Desk
 from bridge.operations.file_differences import FileDifference, differences
 from bridge.operations.mapping_effect import Look
-from bridge.operations.mapping_trials import Tried
+from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange, KnownRecords
 from bridge.workbench import three_way
-from bridge.workbench.effect_summary import EffectSummary
 from bridge.workbench.three_way import Clash
 
 __all__ = [
     "RevisionDraft",
     "RevisionHead",
     "draft",
-    "effect",
     "get",
     "history",
+    "planned",
     "publish",
     "refuse_files",
 ]
@@ -125,41 +125,46 @@ def publish(
     *,
     note: str = "",
     accept: bool = False,
-    effect: EffectSummary | None = None,
+    carrying_out: CarryingOut | None = None,
     act: str = "mappings published",
 ) -> tuple[MappingRevision, RevisionDraft]:
     """Put a draft in force; return the revision, and the draft as it was in the end.
 
     That is another one where something was published since it was made, whose changes it has then.
-    `effect`: the draft's, which is kept with the revision, but for anybody's values.
-    Raises what `refuse_files` and `draft` raise.
+    `carrying_out`: what was confirmed to be written for the draft. It begins with the revision, in
+    one transaction, and what it comes to is kept there, but for anybody's values; not so where
+    another draft took its place. None: each ticket stays as it is until somebody touches it.
+    Raises what `refuse_files`, `draft` and `mapping_runs.start` raise.
     """
     refuse_files(desk)
     for _ in range(TRIES):
         with desk.ledger.transaction() as tx:
-            kept = effect.as_data(samples=False) if effect is not None else None
-            revision = _stored(tx, desk, made, note, kept, act, accept=accept)
+            revision = _stored(tx, desk, made, note, carrying_out, act, accept=accept)
         if revision is not None:
             desk.bell.ring()
             return revision, made
         made = draft(desk, made.given, parent=made.made_from, accept=accept)
-        effect = None  # it was another draft's
+        carrying_out = None  # it was another draft's
     raise NotPossible("others publish all the time; nothing was changed, try again")
 
 
-def effect(
+@contextmanager
+def planned(
     desk: Desk, made: RevisionDraft, look: Look = lambda _seen: None
-) -> EffectSummary | None:
-    """Return what a draft would write, from what the ledger knows alone.
+) -> Iterator[EffectPlan | None]:
+    """Plan what a draft would write, from what the ledger knows alone.
 
     It looks at all tickets, of which `look` hears: that may take a minute for each 100,000. None:
     the mappings in force do not fit the settings any more, so there is nothing to compare with.
     """
-    context = mapping_trials.context_of(desk, made.config)
     try:
-        return mapping_trials.effect(desk, Tried("what is published", context), look=look)
+        old = mapping_trials.in_force(desk)
     except ConfigError:
-        return None
+        yield None
+        return
+    new = mapping_trials.context_of(desk, made.config)
+    with mapping_runs.planned(desk.ledger, old, new, look=look) as plan:
+        yield plan
 
 
 def refuse_files(desk: Desk) -> None:
@@ -191,7 +196,14 @@ def history(desk: Desk, limit: int, before: int | None = None) -> list[RevisionH
 
 
 def _stored(
-    tx: Tx, desk: Desk, made: RevisionDraft, note: str, effect: Any, act: str, *, accept: bool
+    tx: Tx,
+    desk: Desk,
+    made: RevisionDraft,
+    note: str,
+    carrying_out: CarryingOut | None,
+    act: str,
+    *,
+    accept: bool,
 ) -> MappingRevision | None:
     """Store a draft as the revision in force; None, and nothing is stored: another one came."""
     configurations.lock(tx)
@@ -205,15 +217,18 @@ def _stored(
         now=desk.now(),
         note=note,
         proof={"warnings": list(made.warnings[:MAX_WARNINGS]), "changes": changes},
-        effect=effect,
+        effect=carrying_out.told if carrying_out is not None else None,
     )
     adoption.take_up(tx, made.context, desk.actor, accept=accept, known=made.known)
-    detail = {
+    detail: dict[str, Any] = {
         "note": note,
         "files": [each.file for each in made.differences],
         "made_from": made.parent,
         "merged": [each.number for each in made.merged],
     }
+    if carrying_out is not None:
+        carrying_out.begin(tx)
+        detail["run"] = carrying_out.run or None
     desk.write_down(tx, act, f"revision {revision.number}", detail)
     return revision
 

@@ -297,6 +297,8 @@ def _refuse_other_settings(tx: Tx, desk: Desk, newest: MappingRevision | None) -
     """
     if not adoption.running(tx, desk.context) or newest is None or not desk.config.from_ledger:
         return
+    if mapping_revisions.newest_number(tx) != newest.number:
+        return  # others have published meanwhile, so that this draft will be made again
     context = desk.context
     if newest.number != desk.config.number:
         published = Published(newest.number, newest.files)

@@ -10,6 +10,7 @@ from bridge.core.model.capabilities import Writable
 from bridge.core.model.state import NEVER
 from tests.core.builders import (
     H_STATUS,
+    LEVELS,
     MAPS,
     RULES,
     SERVICE,
@@ -214,6 +215,16 @@ def test_f19_a_new_revision_has_no_base_so_nothing_counts_as_changed():
     notes = look(given, "H", 1, under=under, status="closed")
     assert kinds(notes) == ["first contact"]
     assert value(given, "status") == "new"
+
+
+def test_f19_what_is_put_back_to_the_default_as_the_table_changes_is_on_record():
+    given = level("L", "H", priority="urgent")
+    fields = {**MAPS["H"].fields, "priority": field("priority", table=LEVELS, revision="2")}
+    under = rules(maps={**MAPS, "H": replace(MAPS["H"], fields=fields)})
+    (note,) = look(given, "H", 1, under=under, priority="normal")
+    assert (note.kind, note.detail["mine"]["value"]) == ("first contact", "normal")
+    assert (value(given, "priority"), is_level(given, "H", "priority")) == ("urgent", False)
+    assert look(given, "H", 2, under=under, priority="normal") == []
 
 
 @pytest.mark.parametrize(("edition", "kind"), [("1/b", "changed"), ("2/a", "first contact")])

@@ -167,7 +167,8 @@ def first_contact(case: Case, raw: Raw) -> None:
         # The record is as it was; only the table that reads it is another.
         _reread(case, raw, value)
     else:
-        _settle_two_histories(case, raw, value)
+        moved = bool(known) and old is not NO_BASE
+        _settle_two_histories(case, raw, value, moved=moved)
 
 
 def _was_set_by_another_table(case: Case, value: Canonical | Unreadable) -> bool:
@@ -214,13 +215,20 @@ def _reread(case: Case, raw: Raw, value: Canonical) -> None:
         case.note("remapped", raw=raw, value=value, why=why, rev=case.state.rev)
 
 
-def _settle_two_histories(case: Case, raw: Raw, value: Canonical) -> None:
-    """Settle a value with no known edit that the state does not agree with (rule F10)."""
+def _settle_two_histories(case: Case, raw: Raw, value: Canonical, *, moved: bool) -> None:
+    """Settle a value with no known edit that the state does not agree with (rule F10).
+
+    `moved`: another mapping had read another raw value here. That may be the other path, or an edit
+    made as the mapping was changed, so what is put back is on record.
+    """
     case.entry.level = NEVER
     if value is not None and raw != case.capability.default:
         _settle_by_declaration(case, raw, value)
     elif unseen := _end_of_the_unseen(case, None, wins=False):
         open_conflict(case, raw, unseen)
+    elif moved:
+        why = "nothing, or the default, is shown since the mapping was changed"
+        case.note_both(raw, value, kind="first contact", winner=case.state.set_by, why=why)
 
 
 def _settle_by_declaration(case: Case, raw: Raw, value: Canonical) -> None:

@@ -44,6 +44,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     for name in COMMANDS:
         command = group.get_command(context, name)
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield name, command
             yield from ((f"{name} {below}", found) for below, found in command.commands.items())
         elif command is not None:
             yield name, command

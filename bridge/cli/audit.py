@@ -1,4 +1,4 @@
-"""`bridge audit`: who did what through the bridge."""
+"""`bridge audit`: who did what through the bridge, and whether the record of it is whole."""
 
 from __future__ import annotations
 
@@ -6,21 +6,31 @@ import click
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import say, say_rows
+from bridge.core.model.counting import counted
 from bridge.operations import audit_trail
 from bridge.operations.times import when
 
 
-@click.command("audit")
+@click.group("audit", invoke_without_command=True)
 @click.option("--by", "actor", default="", metavar="WHO", help="Acts of this person: local:ana.")
 @click.option("--action", default="", metavar="NAME", help="Acts whose name begins so: parked.")
 @click.option("--about", "subject", default="", metavar="TEXT", help="Acts on what is called so.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--before", type=int, metavar="ID", help="Acts before this one.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
 def command(
-    actor: str, action: str, subject: str, limit: int, before: int | None, as_json: bool
+    context: click.Context,
+    actor: str,
+    action: str,
+    subject: str,
+    limit: int,
+    before: int | None,
+    as_json: bool,
 ) -> None:
     """List what was done through the bridge and by whom, the newest first."""
+    if context.invoked_subcommand is not None:
+        return
     with at_desk() as desk:
         acts = audit_trail.acts(
             desk, limit=limit, before=before, actor=actor, action=action, subject=subject
@@ -37,3 +47,21 @@ def command(
         say("nothing of this kind was done")
     elif len(acts) == limit:
         say(f"earlier ones: --before {acts[-1].id}", err=True)
+
+
+@command.command()
+def verify() -> None:
+    """Say whether any act was changed, taken out or put in since; 1 when one was.
+
+    The digest that it ends with stands for all acts so far. Whoever keeps it elsewhere can tell
+    later whether the newest ones were taken away.
+    """
+    with at_desk() as desk:
+        chain = audit_trail.verify(desk)
+    if chain.broken_at is not None:
+        say(f"act {chain.broken_at} does not fit the {counted(chain.acts, 'act')} before it:")
+        say("the ledger was changed by other ways than the bridge; compare with a backup")
+        raise SystemExit(1)
+    say(f"{counted(chain.acts, 'act')} hang together; newest digest {chain.head or '(none)'}")
+    if chain.earlier:
+        say(f"{counted(chain.earlier, 'act')} before them, of an older version, have no digest")

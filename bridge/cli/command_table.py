@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "sync": "bridge.cli.sync:group",
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
+    "user": "bridge.cli.user:group",
     "audit": "bridge.cli.audit:command",
 }
 """Name -> where it is, in the order in which a newcomer meets them. A call imports it alone."""
@@ -90,6 +91,7 @@ LINES: Final = {
     "action": "Do something by hand at a system, such as opening a screen share.",
     "forget": "Erase a person's values from the ledger: state, history, conflicts, writes and "
     "webhooks.",
+    "user": "Say who may use the pages, and as what.",
     "audit": "List what was done through the bridge and by whom, the newest first.",
 }
 """Name -> the first line of its help."""

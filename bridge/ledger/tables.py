@@ -19,6 +19,13 @@ from sqlalchemy import (
     text,
 )
 
+from bridge.ledger.access_tables import (
+    account,
+    audit,
+    sign_in_failure,
+    sign_in_link,
+    web_session,
+)
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata, partial_index
 from bridge.ledger.configuration_tables import configuration, mapping_revision, process
@@ -27,6 +34,7 @@ from bridge.ledger.survey_tables import survey
 from bridge.ledger.unknown_tables import unknown_part
 
 __all__ = [
+    "account",
     "attempt",
     "audit",
     "catch_up",
@@ -49,11 +57,14 @@ __all__ = [
     "run",
     "side",
     "sighting",
+    "sign_in_failure",
+    "sign_in_link",
     "stray_copy",
     "survey",
     "tally",
     "unknown_part",
     "unmapped",
+    "web_session",
     "work",
 ]
 
@@ -341,18 +352,6 @@ journal = Table(
     Column("field", StorableText, nullable=False),
     Column("detail", Json(lenient=True), nullable=False),
     Index("ix_journal_link_id", "link_id", "id"),
-)
-
-# What operators did (audit).
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", UTCDateTime, nullable=False),
-    Column("actor", StorableText, nullable=False),
-    Column("action", StorableText, nullable=False),
-    Column("subject", StorableText, nullable=False),
-    Column("detail", Json(lenient=True), nullable=False),
 )
 
 # What a listing last showed of a side (listings).

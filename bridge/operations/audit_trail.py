@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge.ledger import audit
+from bridge.ledger.audit import AuditChain
 from bridge.operations.desk import Desk
 
 
@@ -18,7 +19,7 @@ class Act:
     id: int
     at: datetime
     actor: str
-    """`local:` and the account of this machine."""
+    """`local:` and the account of this machine, or `user:` and who was signed in to the pages."""
     action: str
     subject: str
     """What it was done to."""
@@ -38,3 +39,9 @@ def acts(
     with desk.ledger.read() as tx:
         rows = audit.recent(tx, limit, before=before, actor=actor, action=action, subject=subject)
     return [Act(**row) for row in rows]
+
+
+def verify(desk: Desk) -> AuditChain:
+    """Go through all acts, and say whether each fits those before it."""
+    with desk.ledger.snapshot() as tx:
+        return audit.verify(tx)

@@ -1,0 +1,48 @@
+"""The people who may use the bridge's pages, each with a role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from bridge.ledger.database import Tx, insert
+from bridge.ledger.tables import account
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One person's account."""
+
+    name: str
+    role: str
+    password: str | None = field(repr=False)
+    """The digest of it, with its salt and costs; None: this account has no password."""
+    made_at: datetime
+    disabled_at: datetime | None
+
+
+def add(tx: Tx, name: str, role: str, now: datetime) -> bool:
+    """Make an account without a password; return False where one of this name is there."""
+    values = {"name": name, "role": role, "made_at": now}
+    made = insert(tx, account).values(values).on_conflict_do_nothing(index_elements=["name"])
+    return bool(tx.execute(made).rowcount)
+
+
+def get(tx: Tx, name: str) -> AccountRow | None:
+    """Return an account by its name; None when there is none."""
+    row = tx.execute(select(account).where(account.c.name == name)).mappings().first()
+    return None if row is None else AccountRow(**row)
+
+
+def every(tx: Tx) -> list[AccountRow]:
+    """Return all accounts, by name."""
+    rows = tx.execute(select(account).order_by(account.c.name)).mappings()
+    return [AccountRow(**row) for row in rows]
+
+
+def change(tx: Tx, name: str, **values: Any) -> None:
+    """Set columns of an account."""
+    tx.execute(update(account).where(account.c.name == name).values(values))

@@ -1,0 +1,46 @@
+"""Who is signed in to the pages: a row for each browser, found by the digest of its token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from bridge.ledger.accounts import AccountRow
+from bridge.ledger.database import Tx
+from bridge.ledger.tables import account, web_session
+
+
+def begin(
+    tx: Tx, digest: str, name: str, *, now: datetime, ends_at: datetime, address: str
+) -> None:
+    """Note that somebody has signed in from an address, until a time."""
+    values = {"digest": digest, "account": name, "began_at": now, "ends_at": ends_at}
+    tx.execute(web_session.insert().values(values | {"address": address}))
+
+
+def account_of(tx: Tx, digest: str, now: datetime) -> AccountRow | None:
+    """Return whose session it is; None when it has ended, or its account is disabled."""
+    found = (
+        select(account)
+        .join(web_session, web_session.c.account == account.c.name)
+        .where(web_session.c.digest == digest, web_session.c.ends_at > now)
+        .where(account.c.disabled_at.is_(None))
+    )
+    row = tx.execute(found).mappings().first()
+    return None if row is None else AccountRow(**row)
+
+
+def end(tx: Tx, digest: str) -> None:
+    """End one session."""
+    tx.execute(delete(web_session).where(web_session.c.digest == digest))
+
+
+def end_all(tx: Tx, name: str) -> int:
+    """End every session of an account; return how many."""
+    return tx.execute(delete(web_session).where(web_session.c.account == name)).rowcount
+
+
+def prune(tx: Tx, now: datetime) -> None:
+    """Forget the sessions that have ended."""
+    tx.execute(delete(web_session).where(web_session.c.ends_at <= now))

@@ -1,0 +1,146 @@
+"""Signing in to the pages and out again, with a password or a link; who guesses has to wait."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.errors import BridgeError
+from bridge.ledger import accounts, sign_ins, web_sessions
+from bridge.ledger.accounts import AccountRow
+from bridge.ledger.database import Tx
+from bridge.ledger.sign_ins import Failures
+from bridge.operations import passwords
+from bridge.operations.desk import Desk
+from bridge.operations.users import User, as_user
+
+SESSION_LASTS: Final = timedelta(hours=12)
+FREE: Final = {"account": 5, "address": 20}
+"""So often in a row it may go wrong for an account, or from an address that many may share.
+
+After that one has to wait, twice as long each time ..."""
+FIRST_WAIT: Final = timedelta(seconds=2)
+LONGEST_WAIT: Final = timedelta(minutes=15)
+"""... up to so long."""
+FORGOTTEN_AFTER: Final = timedelta(hours=1)
+NETWORK_BITS: Final = 64
+"""Addresses of IPv6 count by the network: one subscriber has all the rest."""
+
+
+class NotLetIn(BridgeError):
+    """Name, password or link is not right; which of them is not said."""
+
+
+class TryLater(BridgeError):
+    """Too many attempts failed; `wait` is how long the next one is not looked at."""
+
+    def __init__(self, wait: timedelta) -> None:
+        seconds = max(1, round(wait.total_seconds()))
+        super().__init__(f"too many attempts failed; try again in {seconds} s")
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Somebody who has just signed in, and the token by which their browser is known."""
+
+    user: User
+    token: str = field(repr=False)
+
+
+def by_password(desk: Desk, name: str, password: str, address: str) -> SignedIn:
+    """Sign somebody in who comes from an address. Raises NotLetIn, TryLater.
+
+    The attempt counts as failed before the password is looked at, so that many at once are no way
+    around the wait.
+    """
+    account, place, now = f"account {name[:64]}", f"address {_network(address)}", desk.now()
+    with desk.ledger.transaction() as tx:
+        sign_ins.prune(tx, now, now - FORGOTTEN_AFTER)
+        if (wait := _wait(sign_ins.failures(tx, (account, place)), now)) > timedelta():
+            raise TryLater(wait)
+        for subject in (account, place):
+            sign_ins.add_failure(tx, subject, now)
+        row = accounts.get(tx, name)
+    if not passwords.matches(row.password if row else None, password) or row is None:
+        raise NotLetIn("name or password is not right")
+    with desk.ledger.transaction() as tx:
+        still = _allowed(tx, row.name)
+        if still.password != row.password:
+            raise NotLetIn("name or password is not right")
+        sign_ins.forget_failures(tx, account)
+        sign_ins.take_back(tx, place)  # not more: who has an account would guess for ever
+        return _begin(tx, desk, still, address, "password")
+
+
+def by_link(desk: Desk, token: str, address: str) -> SignedIn:
+    """Sign in whoever this link was made for, and use it up. Raises NotLetIn."""
+    with desk.ledger.transaction() as tx:
+        name = sign_ins.take_link(tx, passwords.digest(token), desk.now())
+        if name is None:
+            raise NotLetIn("this link was used already or is too old: `bridge user link` makes one")
+        return _begin(tx, desk, _allowed(tx, name), address, "link")
+
+
+def user_of(desk: Desk, token: str) -> User | None:
+    """Return who is signed in with this token; None: nobody (any more)."""
+    with desk.ledger.read() as tx:
+        row = web_sessions.account_of(tx, passwords.digest(token), desk.now())
+    return None if row is None else as_user(row)
+
+
+def sign_out(desk: Desk, token: str) -> None:
+    """End the session with this token."""
+    with desk.ledger.transaction() as tx:
+        web_sessions.end(tx, passwords.digest(token))
+
+
+def _begin(tx: Tx, desk: Desk, row: AccountRow, address: str, by: str) -> SignedIn:
+    now, token, user = desk.now(), secrets.token_urlsafe(32), as_user(row)
+    web_sessions.prune(tx, now)
+    web_sessions.begin(
+        tx,
+        passwords.digest(token),
+        row.name,
+        now=now,
+        ends_at=now + SESSION_LASTS,
+        address=address,
+    )
+    replace(desk, actor=user.actor).write_down(tx, "signed in", row.name, {"by": by})
+    return SignedIn(user, token)
+
+
+def _allowed(tx: Tx, name: str) -> AccountRow:
+    row = accounts.get(tx, name)
+    if row is None or row.disabled_at is not None:
+        raise NotLetIn("name or password is not right")
+    return row
+
+
+def _wait(failed: Mapping[str, Failures], now: datetime) -> timedelta:
+    """Return how long it is until the next attempt is looked at."""
+    waits = [timedelta()]
+    for subject, known in failed.items():
+        too_many = known.count - FREE[subject.partition(" ")[0]]
+        if too_many >= 0:
+            waits.append(
+                known.last_at + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(too_many, 20)) - now
+            )
+    return max(waits)
+
+
+def _network(address: str) -> str:
+    """Return what of an address counts as one subscriber."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(known, ipaddress.IPv6Address):
+        if known.ipv4_mapped is not None:
+            return str(known.ipv4_mapped)
+        return str(ipaddress.ip_network((known, NETWORK_BITS), strict=False))
+    return str(known)

@@ -1,0 +1,50 @@
+"""`bridge user` and `bridge audit verify`, as an admin gives them."""
+
+import json
+
+import pytest
+from sqlalchemy import update
+
+from bridge.ledger import tables
+from bridge.ledger.database import Ledger
+from tests.cli.conftest import KEYS
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def bridge(run, tmp_path):
+    home = tmp_path / "home"
+    run("init", str(home), environ=KEYS)
+
+    def call(*arguments, keys=""):
+        done = run("--home", str(home), *arguments, environ=KEYS, keys=keys)
+        assert PASSWORD not in done.output
+        return done
+
+    assert call("db", "upgrade").exit_code == 0
+    call.ledger = Ledger(f"sqlite:///{home / 'var' / 'bridge.db'}")
+    yield call
+    call.ledger.close()
+
+
+def test_users_from_the_first_command_to_the_last(bridge):
+    assert "bridge user add" in bridge("user", "list").output
+    refused = bridge("user", "add", "ana", keys="short\n")
+    assert (refused.exit_code, "12 to 256 characters" in refused.output) == (1, True)
+    added = bridge("user", "add", "ana", "--role", "admin", keys=f"{PASSWORD}\n")
+    assert (added.exit_code, added.output) == (0, "ana may use the pages as admin\n")
+    assert bridge("user", "disable", "bo").exit_code == 2  # there is no bo
+    link = bridge("user", "link", "ana", "--url", "http://127.0.0.1:8099/").output
+    assert link.startswith("http://127.0.0.1:8099/sign-in/link/")
+    assert link.strip().rpartition("/")[2] not in bridge("audit", "--json").output
+    bridge("user", "disable", "ana")
+    (row,) = [json.loads(line) for line in bridge("user", "list", "--json").output.splitlines()]
+    assert (row["name"], row["role"], row["has_password"]) == ("ana", "admin", True)
+    assert row["disabled_at"] is not None
+    assert "3 acts hang together; newest digest " in bridge("audit", "verify").output
+    with bridge.ledger.transaction() as tx:
+        tx.execute(update(tables.audit).values(actor="local:somebody"))
+    refused = bridge("audit", "verify")
+    assert refused.exit_code == 1
+    assert "act 1 does not fit the 0 acts before it" in refused.output

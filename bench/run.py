@@ -26,6 +26,7 @@ from bench import (
     reconciling,
     remembering,
     scaling,
+    translating,
 )
 from bench.figures import within
 from bench.table import before, keep, shown, table, today
@@ -33,6 +34,7 @@ from bench.table import before, keep, shown, table, today
 PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "baseline": (mirroring.run, lambda: mirroring.run(300, 150, 1)),
     "intake": (intake.run, lambda: intake.run(600, 1)),
+    "translating": (translating.run, lambda: translating.run(2000, 3)),
     "counting": (counting.run, lambda: counting.run(300, 1)),
     "arriving": (arriving.run, lambda: arriving.run(5.0, 1)),
     "scaling": (scaling.run, lambda: scaling.run(600, 1)),

@@ -115,6 +115,11 @@ def test_the_one_form_is_its_own_form(text):
         assert address == unicodedata.normalize("NFC", address)
 
 
+@given(st.text(alphabet="aZ0._+-@", max_size=70) | st.emails())
+def test_the_short_way_of_ordinary_addresses_leads_to_the_same_form(text):
+    assert address_of(text) == email_address._address_of(text)
+
+
 @pytest.mark.parametrize("worst", ["<", "a@", "\u200b", "<a@b> ", "mailto:", ".", "\u0301"])
 def test_the_work_is_bounded_however_long_the_text(worst, monkeypatch):
     asked = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -100,6 +101,14 @@ TABLE = AgentTable({"mary@x.io": "u1", "sam@x.io": 7})
 )
 def test_agents_read(raw, canonical):
     assert agent_transform(TABLE, ("role:",)).read(raw) == canonical
+
+
+@given(st.text(alphabet=st.characters(codec="ascii"), max_size=12))
+def test_a_tag_of_ascii_letters_folds_as_any_other(text):
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    tag = re.sub(r"\A[\s#]*", "", folded).rstrip()
+    read = TRANSFORMS["tags"].read(text)
+    assert read == tag if tag else isinstance(read, Unreadable)
 
 
 def test_agents_written():

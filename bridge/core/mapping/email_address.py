@@ -8,6 +8,7 @@ addresses in one field are nobody's. The time taken is linear in the text, which
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -19,6 +20,10 @@ MAX_ADDRESS_CHARS = 254
 MAX_LOCAL_CHARS = 64
 MAX_LABEL_CHARS = 63
 _MAILTO = "mailto:"
+_ORDINARY = re.compile(
+    r"[\w+-]++(?:\.[\w+-]++)*+@\w++(?:-++\w++)*+(?:\.\w++(?:-++\w++)*+)*+", re.ASCII
+)
+"""An address of ASCII letters alone, which has one form but for their case: nearly all are so."""
 _FORBIDDEN_IN_LOCAL = frozenset('()<>[]\\,;:"')
 _INVISIBLE = "Cf"
 """The Unicode category of characters without a shape: zero-width spaces and joiners, directions."""
@@ -32,6 +37,8 @@ def address_of(text: object) -> str | Unreadable | None:
     """
     if not isinstance(text, str):
         return _no_address(text)
+    if len(text) <= MAX_LABEL_CHARS and _ORDINARY.fullmatch(text):
+        return text.lower()
     if len(text) > MAX_SPELLING_CHARS:
         return Unreadable(f"a text of {len(text)} characters is no e-mail address")
     return _address_of(text)

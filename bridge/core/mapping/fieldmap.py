@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from bridge.core.model.limits import MAX_FIELD_CHARS, over_record_limit, size_of, why_too_large
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import QUARANTINE, UnknownPolicy
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
 
-_NO_VALUE: Final = (Marker, Unreadable)
+_NEVER_LARGE = frozenset((type(None), bool, float, Marker, Unreadable))
+"""Kinds of values that pass no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,10 @@ class EntityMap:
         chars: dict[str, int] = {}
         for name, field_map in self.fields.items():
             value = values[name] = field_map.extract(record)
-            if type(value) is str and len(value) <= MAX_FIELD_CHARS:  # as most are
+            if isinstance(value, str) and len(value) <= MAX_FIELD_CHARS:  # as most are
                 chars[name] = len(value)
                 continue
-            if value is None or isinstance(value, _NO_VALUE):
+            if type(value) in _NEVER_LARGE:
                 continue
             size = size_of(value)
             if why := why_too_large(value, size, is_set=field_map.is_set):
@@ -110,14 +111,13 @@ class EntityMap:
         for name, raw in self.extract(record).items():
             if isinstance(raw, Marker):
                 continue
-            if isinstance(raw, Unreadable):
-                values[name] = raw
-            elif self.fields[name].is_set:
-                elements = [self.fields[name].read(element) for element in raw or ()]
+            field_map = self.fields[name]
+            if field_map.is_set and not isinstance(raw, Unreadable):
+                elements = [field_map.read(element) for element in raw or ()]
                 readable = {element for element in elements if isinstance(element, str)}
                 values[name] = tuple(sorted(readable))
-            else:
-                values[name] = self.fields[name].read(raw)
+            else:  # reading passes on why nothing can be read
+                values[name] = field_map.read(raw)
         return values
 
 

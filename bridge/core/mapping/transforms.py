@@ -84,7 +84,11 @@ def _tag(raw: Raw) -> Canonical | Unreadable:
         why = f"has {len(raw):,} characters, at most {MAX_ELEMENT_CHARS} are allowed"
         return Unreadable(f"the tag {shown(raw)} {why}", Code.READ_LIMIT)
     # Taken apart first, so that a letter folds the same in every Unicode form.
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
+    folded = (
+        raw.lower()
+        if raw.isascii()
+        else unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
+    )
     tag = _IN_FRONT.sub("", folded, count=1).rstrip()
     return tag or Unreadable(f"the tag {shown(raw)} is empty")
 

@@ -30,17 +30,17 @@ class Table:
 
     def get(self, value: Any) -> tuple[bool, Any]:
         """Return whether the value is listed, and what it stands for."""
+        key = typed_key(value)
         try:
-            return typed_key(value) in self.rows, self.rows.get(typed_key(value))
+            return key in self.rows, self.rows.get(key)
         except TypeError:  # lists and objects cannot be keys, so they are in no table
             return False, None
 
 
 def typed_key(value: Any) -> tuple[type, Any]:
     """Return a key under which `true` is not 1, but 1.0 is."""
-    if isinstance(value, bool):
-        return bool, value
-    return (float if isinstance(value, int | float) else type(value)), value
+    kind = type(value)
+    return (float if kind is int else kind), value
 
 
 def compile_table(field: Field, key: str, rows: Mapping[Any, Any]) -> tuple[Table, list[Problem]]:

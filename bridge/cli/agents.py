@@ -18,6 +18,7 @@ def command(as_json: bool) -> None:
     """List the people that the bridge knows, and those who need a row in mappings/agents.yaml."""
     with at_desk() as desk:
         people, connections = agents.list_agents(desk), list(desk.config.connections)
+        published = desk.config.from_ledger
     if as_json:
         say_json(agents.as_json(people))
         return
@@ -32,8 +33,9 @@ def command(as_json: bool) -> None:
     if not people.unmapped:
         console.print("everybody is known", style="green")
         return
+    then = "`bridge mappings publish`" if published else "restart"
     console.print(
-        f"{len(people.unmapped)} unmapped: add a row to mappings/agents.yaml, then restart",
+        f"{len(people.unmapped)} unmapped: add a row to mappings/agents.yaml, then {then}",
         style="yellow",
     )
     for stranger in people.unmapped:

@@ -19,9 +19,6 @@ MAX_PEOPLE: Final = 1_000
 """Rows of agents.yaml that are looked at for one field."""
 
 
-# --- match rules and policies ---------------------------------------------------------------------
-
-
 def check_match(
     subject: ProofSubject, sync: Sync, by_field: Mapping[str, Sequence[Carrier]]
 ) -> Iterator[ProofFinding]:
@@ -124,9 +121,6 @@ def check_policy(
             )  # fmt: skip
 
 
-# --- people ---------------------------------------------------------------------------------------
-
-
 def check_people(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator[ProofFinding]:
     """Yield people whom a mapping names and agents.yaml does not know, or has no name for."""
     if carriers[0].field.kind != AGENT:
@@ -163,9 +157,6 @@ def check_people(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator
         if stand_in not in (LEAVE, UNASSIGN) and stand_in not in table.people:
             what = f"strangers become {stand_in}, who has no name at {carrier.connection}"
             yield carrier.finding("people", "warning", subject.places.in_agents("unmapped"), what)
-
-
-# --- several syncs --------------------------------------------------------------------------------
 
 
 def check_accounts(subject: ProofSubject) -> Iterator[ProofFinding]:

@@ -53,9 +53,6 @@ def samples(carrier: Carrier) -> tuple[Canonical, ...]:
     return SAMPLES.get(field.kind, ())
 
 
-# --- what is written is read back -----------------------------------------------------------------
-
-
 def check_written(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding]:
     """Yield why what is written to a member would not be what is read there afterwards."""
     if not carrier.writes or carrier.map.parent:
@@ -141,9 +138,6 @@ def _put(record: dict[str, Any], path: str, value: Any) -> None:
         here[name] = inside if isinstance(inside, dict) else {}
         here = here[name]
     here[last] = value
-
-
-# --- no text gets lost ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def proof_of(config: Config, seen: Seen | None = None) -> Proof:
     """Return the proof of mappings that were loaded; `seen`: what vendors were seen to send."""
     return prove(
         ProofSubject(
-            connections=config.connections,
+            accounts=config.compiled.accounts if config.compiled is not None else {},
             syncs=config.syncs,
             compiled=config.declared,
             capabilities=config.capabilities,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
@@ -82,6 +84,8 @@ class CompiledSettings:
     marker_keys: tuple[Secret, ...] = ()
     document: Document = field(default_factory=lambda: Document("config/bridge.yaml"), repr=False)
     """The file, for the lines of its parts."""
+    accounts: dict[str, str] = field(default_factory=dict, repr=False)
+    """By connection: what tells its account from others, as a digest."""
 
 
 def compile_settings(
@@ -116,8 +120,11 @@ def compile_settings(
         connection = compiler.connection(compiled.settings.http_timeout)
         if connection is not None:
             compiled.connections[name] = connection
-    if not sandbox:  # whose connections of one system have one account
-        problems += _same_accounts(compiled.connections, rows, connectors, document)
+    if sandbox:  # whose connections of one system have one account: what is meant, the file says
+        compiled.accounts = _written_accounts(given, compiled.connections, connectors)
+    else:
+        compiled.accounts = _accounts(compiled.connections, connectors)
+        problems += _same_accounts(compiled.accounts, rows, document)
     # A line with an unresolved reference needs no second message.
     lines = {line for _file, line, _what in unresolved}
     others = compiled.problems[len(unresolved) :]
@@ -162,19 +169,40 @@ def unknown_problems(
     ]
 
 
-def _same_accounts(
-    connections: Mapping[str, Connection],
-    rows: Mapping[str, Any],
-    connectors: Classes,
-    document: Document,
-) -> Iterator[Problem]:
-    """Refuse two connections with one account: each record would be mirrored with itself."""
-    first: dict[tuple[str, ...], str] = {}
+def _accounts(connections: Mapping[str, Connection], connectors: Classes) -> dict[str, str]:
+    """Return by connection what tells its account from others: by address and keys, as a digest."""
+    found: dict[str, str] = {}
     for name, connection in connections.items():
         keys = [each.reveal() for _name, each in sorted(connection.credentials.items())]
         if connectors[connection.system].ACCOUNT_OPTIONS:
             keys = []  # it is named, and has several keys
-        other = first.setdefault((connection.system, comparable(connection.place), *keys), name)
+        found[name] = _digest([connection.system, comparable(connection.place), *keys])
+    return found
+
+
+def _written_accounts(rows: Any, connections: Iterable[str], connectors: Classes) -> dict[str, str]:
+    """Return the same of connections that lead to sandboxes: by what stands in the file instead."""
+    found: dict[str, str] = {}
+    for name in connections:
+        row = rows[name]
+        named = sorted(connectors[row["system"]].ACCOUNT_OPTIONS)
+        options = {**(row.get("options") or {}), **row}
+        keys = [options.get(key) for key in named] if named else [row.get("credentials")]
+        found[name] = _digest([row["system"], row.get("base_url"), *keys])
+    return {name: found.get(rows[name].get("same_account_as"), found[name]) for name in found}
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _same_accounts(
+    accounts: Mapping[str, str], rows: Mapping[str, Any], document: Document
+) -> Iterator[Problem]:
+    """Refuse two connections with one account: each record would be mirrored with itself."""
+    first: dict[str, str] = {}
+    for name, account in accounts.items():
+        other = first.setdefault(account, name)
         if other not in (name, rows[name].get("same_account_as")):
             what = (
                 f"leads to the same account as {other}, so each record would be mirrored with "

@@ -10,7 +10,7 @@ from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.compiler import CompiledEntity
 from bridge.core.model.capabilities import EntityCapabilities
 from bridge.core.model.entities import BUILT_IN, FieldTable
-from bridge.core.model.syncs import Connection, Sync
+from bridge.core.model.syncs import Sync
 from bridge.core.model.values import Raw
 
 Severity = Literal["refused", "warning", "note"]
@@ -89,7 +89,8 @@ Seen = Mapping[tuple[str, str, str], Sequence[SeenValue]]
 class ProofSubject:
     """All that a proof looks at."""
 
-    connections: Mapping[str, Connection]
+    accounts: Mapping[str, str]
+    """By connection: what tells its account from others; one that is left out is none of theirs."""
     syncs: Mapping[str, Sync]
     compiled: Mapping[str, Mapping[str, CompiledEntity]]
     """Connection -> entity -> its mapping."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from typing import Final
 
 from bridge.core.mapping.agent_table import LEAVE, UNASSIGN
@@ -164,8 +163,8 @@ def check_accounts(subject: ProofSubject) -> Iterator[ProofFinding]:
     writers: dict[tuple[str, str], list[tuple[Sync, str]]] = {}
     for sync in subject.syncs.values():
         for name in sync.members:
-            account = _account(subject, name)
-            if account:
+            account = subject.accounts.get(name)
+            if account is not None:
                 writers.setdefault((account, sync.entity), []).append((sync, name))
     for (_account_key, entity), found in writers.items():
         (sync, name), *others = found
@@ -190,18 +189,6 @@ def _written(subject: ProofSubject, sync: Sync, name: str) -> set[str]:
     compiled = subject.compiled.get(name, {}).get(sync.entity)
     fields = compiled.fields if compiled is not None else {}
     return {field for field, declared in fields.items() if declared.map.write_key is not None}
-
-
-def _account(subject: ProofSubject, name: str) -> str:
-    """Return what tells a connection's account from others; empty: it is not known."""
-    connection = subject.connections.get(name)
-    if connection is None or not connection.place:
-        return ""
-    # An account that is named by options, behind the address, has several keys. Others have one.
-    named = " " in connection.place
-    keys = [] if named else [each.reveal() for _, each in sorted(connection.credentials.items())]
-    digest = sha256("\0".join(keys).encode()).hexdigest()
-    return f"{connection.system} {connection.place} {digest}"
 
 
 def check_circles(subject: ProofSubject) -> Iterator[ProofFinding]:
@@ -246,7 +233,7 @@ def _takers(subject: ProofSubject) -> Takers:
         for name, member in sync.members.items():
             can = subject.capabilities.get(name, {}).get(sync.entity)
             if can is not None and member.only is None and can.originates:
-                account = _account(subject, name) or name
+                account = subject.accounts.get(name, name)
                 found.setdefault((account, sync.entity), []).append((sync.name, name))
     return found
 
@@ -258,7 +245,7 @@ def _takes_in(subject: ProofSubject, sync: Sync, takers: Takers) -> dict[str, tu
         able = subject.capabilities.get(maker, {}).get(sync.entity)
         if able is None or Support.NO in (member.create, able.creates):
             continue
-        account = _account(subject, maker) or maker
+        account = subject.accounts.get(maker, maker)
         for entity in (sync.entity, *sorted(able.also_as)):
             for other, taker in takers.get((account, entity), ()):
                 if other != sync.name:

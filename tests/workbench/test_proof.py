@@ -11,9 +11,12 @@ from bridge.core.mapping.compiler import compile_entity
 from bridge.core.model.capabilities import EntityCapabilities, Support, Verb, Writable
 from bridge.core.model.syncs import FieldPolicy, Member, Sync
 from bridge.home_configuration import proof_of
+from bridge.operations.mapping_proof import proved
+from bridge.supervisor.account_file import placeholder_accounts
 from bridge.workbench.proof import MAX_FINDINGS, prove
 from bridge.workbench.proof_findings import ProofSubject, SeenValue
-from tests.workbench.shipped import proof_of_edits
+from tests.cli.conftest import KEYS
+from tests.workbench.shipped import edited, proof_of_edits
 
 ROWS, SYNCS, MEMBERS = 10_000, 20, 50
 WAITS = "and that has no reading: they wait"
@@ -69,6 +72,63 @@ def test_an_owner_elsewhere_makes_a_side_one_that_only_takes(tmp_path):
     proof = proof_of_edits(tmp_path, edit).proof
     (row,) = [row for row in proof.matrix if row.field == "priority"]
     assert [cell.words for cell in row.cells] == ["both ways", "out", "-", "-"]
+
+
+SECOND = """  helpdesk2:
+    system: switch
+    base_url: {url}
+    credentials: {{api_key: "{key}"}}
+    {more}
+
+  product:
+"""
+MORE = """more:
+  entity: ticket
+  members: {helpdesk2: {create: true}, product2: {}}
+  match: [[customer]]
+
+customers:
+"""
+ITS_PRODUCT = """  product2:
+    system: posthog
+    base_url: https://eu.posthog.com
+    project_id: "7"
+    credentials: {api_key: "k"}
+
+  desk:
+"""
+OWN = "https://support.example.com/api/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "more", "one_account"),
+    [
+        (OWN, "another", "poll: 5m", False),
+        ("https://other.example.com/api/v1", "a-key", "poll: 5m", False),
+        (OWN, "a-key", "same_account_as: helpdesk", True),
+        ("https://support.example.com/api/v1/", "a-key", "same_account_as: helpdesk", True),
+    ],
+)
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_two_accounts_of_one_vendor_are_two_also_where_a_sandbox_stands_for_both(
+    tmp_path, monkeypatch, sandbox, url, key, more, one_account
+):
+    for name in KEYS:
+        monkeypatch.setenv(name, KEYS[name])
+    config = "config/bridge.yaml"
+    home = edited(
+        tmp_path,
+        (config, "${HELPDESK_URL:-https://support.example.com/api/v1}", OWN),
+        (config, "${HELPDESK_API_KEY}", "a-key"),
+        (config, "  product:\n", SECOND.format(url=url, key=key, more=more)),
+        (config, "  desk:\n", ITS_PRODUCT),
+        ("mappings/syncs.yaml", "customers:\n", MORE),
+    )
+    findings = proved(home, placeholder_accounts() if sandbox else None).proof.findings
+    laws = {each.law for each in findings}
+    assert "files" not in laws
+    assert ("two-syncs" in laws) is one_account
+    assert "circle" not in laws or one_account
 
 
 class Nowhere:

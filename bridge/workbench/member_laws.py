@@ -22,7 +22,9 @@ def check_carrier(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFind
     name, key = carrier.field.name, carrier.map.write_key
     for raw in carrier.able.values.get(carrier.declared.source, ()):
         if isinstance(carrier.map.read(raw), Unreadable):
-            what = f"{carrier.connection} can send {raw_words(raw)}, which has no reading: such "
+            what = (
+                f"{carrier.connection} can send {raw_words(raw)}, for which there is no row: such "
+            )
             what += f"{carrier.sync.entity}s would wait"
             yield carrier.finding("reads-all", "refused", carrier.at(subject, "read"), what)
     if key is None or key not in carrier.able.writable:

@@ -144,9 +144,7 @@ def check_people(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator
                 if nobody
                 else (f"{who} name for {carrier.connection}")
             )
-            what += (
-                ": a ticket of theirs is left as it is there, until a record shows their address"
-            )
+            what += ": who is in charge there is left as it is, until a record shows their address"
             severity: Severity = "warning" if nobody else "note"
             yield carrier.finding(
                 "people", severity, subject.places.in_agents("agents"), what,
@@ -155,7 +153,10 @@ def check_people(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator
         stand_in = table.unmapped
         if stand_in not in (LEAVE, UNASSIGN) and stand_in not in table.people:
             what = f"strangers become {stand_in}, who has no name at {carrier.connection}"
-            yield carrier.finding("people", "warning", subject.places.in_agents("unmapped"), what)
+            yield carrier.finding(
+                "people", "warning", subject.places.in_agents("unmapped"), what,
+                proposed=f"{carrier.connection}: … in the row of {stand_in}",
+            )  # fmt: skip
 
 
 def check_accounts(subject: ProofSubject) -> Iterator[ProofFinding]:

@@ -166,8 +166,8 @@ def _judge(
         )  # fmt: skip
     if isinstance(passage.back, Unreadable):
         what = (
-            f"{read_words(value)} is written as {raw_words(passage.raw)}, which has no reading "
-            f"there: {name} of that {carrier.sync.entity} could not be read any more"
+            f"{read_words(value)} is written as {raw_words(passage.raw)}, for which `read` has no "
+            f"row: {name} of that {carrier.sync.entity} could not be read any more"
         )
         row = f"read: {{{as_yaml(passage.raw)}: {as_yaml(value)}}}"
         return carrier.finding("round-trip", "refused", at, what, example=words, proposed=row)
@@ -220,7 +220,7 @@ def _uncarried(
         yield carrier.finding("not-carried", "note", carrier.at(subject, "not_carried"), what)
     silent = [value for value in values if value not in carrier.declared.not_carried]
     if silent and carrier.declared.parts.write_table is not None:
-        what = f"has no writing for {some(silent)}, which other members bring: "
+        what = f"has no row for {some(silent)}, which other members bring: "
         what += "the field is left as it is there, and the ticket's timeline says so"
         yield carrier.finding(
             "no-writing", "warning", carrier.at(subject, "write"), what,

@@ -227,11 +227,11 @@ CONNECTION_KEYS = (
              "written as 'todo', which reads as 'new': a ticket would lose its status; write "
              "'open' as 'doing'"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'on_hold' is written as "
-             "'doing', which reads as 'open', and that is written as 'todo': it must come back "
-             "as itself"),
+             "'doing', which reads as 'open', and that is written as 'todo'; write 'open' as "
+             "'doing', too"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'pending' is written as "
-             "'doing', which reads as 'open', and that is written as 'todo': it must come back "
-             "as itself")]),
+             "'doing', which reads as 'open', and that is written as 'todo'; write 'open' as "
+             "'doing', too")]),
         ("desk", "closed: done}\n    assignee", "closed: shut}\n    assignee", [
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'closed' is written as 'shut'; "
              "allowed todo, doing, "
@@ -240,8 +240,8 @@ CONNECTION_KEYS = (
              "written as 'shut', which has no row: a ticket would lose its status; write "
              "'closed' as 'done'"),
             ("mappings/desk.yaml:10: ticket.fields.status.write: 'resolved' is written as "
-             "'done', which reads as 'closed', and that is written as 'shut': it must come back "
-             "as itself")]),
+             "'done', which reads as 'closed', and that is written as 'shut'; write 'closed' "
+             "as 'done', too")]),
         ("desk", "path: state", "path: state\n      only_on: create", [
             ("mappings/desk.yaml:9: ticket.fields.status.only_on: desk does not take 'state' when "
              "it creates; allowed "

@@ -134,8 +134,9 @@ def _why_no_writing(field: CompiledField, raw: object, known: tuple[object, ...]
     again = field.map.write(value)
     if again == raw:
         return ""
-    how = again.why if isinstance(again, NotCarried) else f"is written as {shown(again)}"
-    return f", which reads as {shown(value)}, and that {how}: it must come back as itself"
+    how = again.why if isinstance(again, NotCarried) else f"that is written as {shown(again)}"
+    rather = f"write {shown(value)} as {shown(raw)}, too"
+    return f", which reads as {shown(value)}, and {how}; {rather}"
 
 
 def _writes_what_is_required(

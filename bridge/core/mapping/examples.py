@@ -123,7 +123,7 @@ def _written_otherwise(
         field = fields.get(key, "")
         if key not in sent:
             allowed = ", ".join(sorted(sent)) or "nothing: there is no canonical value to write"
-            what = f"is not written by these values; allowed {allowed}"
+            what = f"is not what the mapping writes; allowed {allowed}"
             yield ExampleDifference(("written", key), what, field, shown(expected), "nothing")
         elif isinstance(sent[key], NotCarried | Marker) or sent[key] != expected:
             value = sent[key]

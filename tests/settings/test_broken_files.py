@@ -31,9 +31,22 @@ VENDORS_WORDS = re.compile(r"allowed .*")
 
 @pytest.mark.parametrize("row", BROKEN, ids=lambda row: row["said"][0][-60:])
 def test_a_broken_file_says_what_to_do(tmp_path, row):
-    proof = proof_of_edits(tmp_path, (row["file"], row["old"], row["new"])).proof
-    said = [finding.line for finding in proof.refused]
-    assert [re.sub(r"(?<=\.yaml):\d+: ", ": ", line, count=1) for line in said] == row["said"]
+    found = proof_of_edits(tmp_path, (row["file"], row["old"], row["new"])).proof.refused
+    said = [re.sub(r"(?<=\.yaml):\d+: ", ": ", finding.line, count=1) for finding in found]
+    assert said == row["said"]
+    for finding in found:
+        file, _, line = finding.at.rpartition(":")
+        text = (tmp_path / file).read_text()
+        words = re.findall(r"[\w-]+", finding.path)
+        here = text.splitlines()[int(line) - 1]
+        edited = lines_of(text, row["new"]) if file == row["file"] else range(0)
+        assert int(line) in edited or any(word in here for word in words), finding.line
+
+
+def lines_of(text, new):
+    """The lines that an edit has changed, and those around them."""
+    first = text[: text.index(new)].count("\n") + 1
+    return range(first - 1, first + new.count("\n") + 2)
 
 
 def test_there_are_enough_of_them():

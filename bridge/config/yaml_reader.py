@@ -117,7 +117,7 @@ def parse(text: str, shown: str) -> Document:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise ConfigError([f"{shown}:{line}: {error.problem}"]) from error
     except yaml.MarkedYAMLError as error:
-        line, what = in_plain_words(error)
+        line, what = in_plain_words(error, text)
         raise ConfigError([f"{shown}:{line}: {what}"]) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

@@ -29,6 +29,7 @@ _HERE: Final = (
         r"character '(.)' that cannot start any token",
         "a value cannot begin with \\1; " + QUOTE_IT,
     ),
+    ("while scanning a block scalar", f"a value cannot begin with | or >; {QUOTE_IT}"),
     (r"while scanning an (?:alias|anchor)", f"a name cannot begin with * or &; {QUOTE_IT}"),
     (
         "mapping values are not allowed here",
@@ -49,18 +50,40 @@ _HERE: Final = (
 )
 
 
-def in_plain_words(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """Return the line in which to look, from 1, and what is wrong there."""
+def in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Return the line of a text in which to look, from 1, and what is wrong there."""
     context, problem = str(error.context or ""), str(error.problem or "")
     said = " ".join(part for part in (context, problem) if part)
     here, began = error.problem_mark or error.context_mark, error.context_mark
+    opened = _open_quote(text, here)
+    if opened:
+        return opened, _UNCLOSED["while scanning a quoted scalar"]
     for pattern, words in _HERE:
         found = re.search(pattern, said)
         if found is not None and not _is_open(context, problem):
             return _line(here), found.expand(words)
     if context in _UNCLOSED:
         return _line(began or here), _UNCLOSED[context]
-    return _line(here), f"is not written as these files are: {said}"
+    return _line(here), "cannot be read: look at indent, quotes and brackets here and above"
+
+
+def _open_quote(text: str, here: Mark | None) -> int:
+    """Return the line in which the text begins that ends right before a place; 0: none does.
+
+    Where something is wrong after a text in quotes of several lines, the quote that closed it was
+    meant to open another.
+    """
+    last: yaml.ScalarToken | None = None
+    try:
+        for token in yaml.scan(text):
+            if here is None or token.start_mark.index >= here.index:
+                break
+            last = token if isinstance(token, yaml.ScalarToken) else last
+    except yaml.YAMLError:
+        pass
+    if last is None or last.style not in ("'", '"'):
+        return 0
+    return _line(last.start_mark) if last.start_mark.line < last.end_mark.line else 0
 
 
 def _is_open(context: str, problem: str) -> bool:

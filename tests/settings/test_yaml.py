@@ -72,8 +72,7 @@ def test_core_types(text, value):
          ("f:3: the indent fits none of the lines above: rows that belong together begin in one "
           "column")),
         ("a: |x\n  b",
-         ("f:1: is not written as these files are: while scanning a block scalar expected "
-          "chomping or indentation indicators, but found 'x'")),
+         "f:1: a value cannot begin with | or >; put it in quotes"),
         ("a: '\x07'", "f:1: a character that must not stand in these files; take it out"),
     ],
 )  # fmt: skip

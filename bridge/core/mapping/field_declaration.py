@@ -137,7 +137,7 @@ class FieldDeclaration:
         if key == "read" and "path" in row:
             what = "path says already where the value is read; allowed a value table beside path"
             self.wrong(("read",), what)
-        several = isinstance(row[key], list)
+        several = key == "read" and isinstance(row[key], list)
         sources = row[key] if several else [row[key]]
         if not sources:
             self.wrong((key,), "is an empty list; allowed one path or more")

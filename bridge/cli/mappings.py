@@ -10,10 +10,11 @@ import click
 from bridge.cli import mapping_examples, mapping_proof, mapping_schema
 from bridge.cli.effect import effect
 from bridge.cli.mapping_apply import apply
+from bridge.cli.mapping_rollback import rollback
 from bridge.cli.operator import at_desk
 from bridge.cli.preview_lines import print_preview
 from bridge.cli.revision_history import diff, export, history
-from bridge.cli.revisions import import_folder, publish, rollback
+from bridge.cli.revisions import import_folder, publish
 from bridge.cli.screen import say_rows
 from bridge.errors import UnknownName
 from bridge.operations import samples

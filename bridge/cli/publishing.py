@@ -1,15 +1,14 @@
-"""Shared by the commands that put mappings in force: options, a look at it, the question."""
+"""Shared by the commands that put mappings in force: a look at it, the question, the outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from bridge.cli.planning import looking
+from bridge.cli.publish_options import How
 from bridge.cli.revision_lines import draft_as_json, print_draft, print_merged, print_published
 from bridge.cli.screen import say_json
 from bridge.core.model.counting import counted
@@ -19,46 +18,6 @@ from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.operations.revisions import RevisionDraft
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a revision is to be published: the options that all these commands have."""
-
-    note: str
-    yes: bool
-    dry_run: bool
-    accept: bool
-    as_json: bool
-    effect: bool
-    override_unsafe: bool
-
-    def __post_init__(self) -> None:
-        """Refuse what would wait for an answer that no program gives."""
-        if self.as_json and not (self.yes or self.dry_run):
-            raise click.UsageError("with --json, say --yes or --dry-run: a program cannot be asked")
-
-
-def asked_how(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of `How`."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="For programs; they need not ask."),
-        click.option(
-            "--effect/--no-effect",
-            default=True,
-            show_default=True,
-            help="Look through all tickets for what is to be written, and have it written.",
-        ),
-        click.option(
-            "--override-unsafe", is_flag=True, help="Also when it is more than the guard allows."
-        ),
-        click.option("--accept", is_flag=True, help="What is doubtful is meant so."),
-        click.option("--dry-run", is_flag=True, help="Only say what would be published."),
-        click.option("--yes", is_flag=True, help="Do not ask."),
-        click.option("--note", default="", help="Why, for the history."),
-    ):
-        command = option(command)
-    return command
 
 
 def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None) -> None:
@@ -87,7 +46,20 @@ def _publish(
             say_json(draft_as_json(made, None, effect) | {"run": None})
         return
     revisions.refuse_files(desk)
-    _ask(plan, how)
+    ask(plan, how)
+    put_in_force(desk, made, how, act, folder, plan)
+
+
+def put_in_force(
+    desk: Desk,
+    made: RevisionDraft,
+    how: How,
+    act: str,
+    folder: Path | None,
+    plan: EffectPlan | None,
+) -> None:
+    """Publish a draft with the run of its plan, and say so."""
+    effect = plan.summary if plan is not None else None
     carrying_out = CarryingOut(plan, how.override_unsafe) if plan is not None else None
     try:
         revision, stored = revisions.publish(
@@ -105,7 +77,7 @@ def _publish(
         print_merged(stored, folder)
 
 
-def _ask(plan: EffectPlan | None, how: How) -> None:
+def ask(plan: EffectPlan | None, how: How) -> None:
     """Ask whether to go on. Raises ClickException where the guard holds a plan back."""
     if plan is not None and plan.summary.unsafe and not how.override_unsafe:
         raise click.ClickException(

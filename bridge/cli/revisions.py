@@ -1,4 +1,4 @@
-"""`bridge mappings publish`, `import` and `rollback`: putting mappings in force while all runs."""
+"""`bridge mappings publish` and `import`: putting mappings in force while all runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Final
 import click
 
 from bridge.cli.operator import at_desk
-from bridge.cli.publishing import How, asked_how, go_on
+from bridge.cli.publish_options import How, asked_how
+from bridge.cli.publishing import go_on
 from bridge.config.mapping_texts import FOLDER, read_folder
 from bridge.operations import mapping_folders, revisions
 
@@ -45,15 +46,3 @@ def import_folder(folder: Path, **options: Any) -> None:
     with at_desk(files_have_changed=True) as desk:
         made = revisions.draft(desk, read_folder(folder), accept=how.accept)
         go_on(desk, made, how, "mappings imported", folder)
-
-
-@click.command("rollback")
-@click.argument("number", metavar="N", type=int)
-@asked_how
-def rollback(number: int, **options: Any) -> None:
-    """Publish the files of revision N once more, as the newest revision."""
-    how = How(**{**options, "note": options["note"] or f"back to revision {number}"})
-    with at_desk(files_have_changed=True, revision=number) as desk:
-        found = revisions.get(desk, number)
-        made = revisions.draft(desk, found.files, accept=how.accept)
-        go_on(desk, made, how, "mappings rolled back", None)

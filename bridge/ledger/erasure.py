@@ -145,6 +145,7 @@ def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, in
         counts[kind] += _erase_rows(tx, table, _holds(table.c.detail, address), (), (), address)
     counts["webhooks"] = _erase_inbox(tx, data, address)
     _erase_work(tx, data, address)
+    _erase_confirmed(tx, data)
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
     surveys.erase(tx)
     return counts
@@ -340,3 +341,28 @@ def _erase_work(tx: Tx, data: PersonalData, address: str) -> None:
         }
         if changes:
             tx.execute(update(work).where(work.c.id == row.id).values(**changes))
+
+
+def _erase_confirmed(tx: Tx, data: PersonalData) -> None:
+    """Erase what changed mappings were confirmed to write to the person's tickets, and was read.
+
+    Nothing of that is written any more. Of values there are only digests, but whoever knows a value
+    can compute them.
+    """
+    confirmed = select(work).where(work.c.kind == "deliver", work.c.run_id.is_not(None))
+    for row in tx.execute(confirmed).all():
+        if row.link_id in data.links and "confirmed" in (row.payload or {}):
+            tx.execute(delete(work).where(work.c.id == row.id))
+    for row in tx.execute(select(work).where(work.c.kind == "remap")).all():
+        kept = {
+            name: {key: value for key, value in row.payload[name].items() if key not in data.links}
+            for name in ("links", "fresh")
+        }
+        if any(kept[name] != row.payload[name] for name in kept):
+            # Whoever has it in hand knows the values still, and loses it.
+            changes = {
+                "payload": {**row.payload, **kept},
+                "claimed_by": None,
+                "claimed_until": None,
+            }
+            tx.execute(update(work).where(work.c.id == row.id).values(changes))

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, func, select, update
+from sqlalchemy import Update, and_, bindparam, delete, func, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import Code, of_cause
@@ -160,6 +160,11 @@ def left_of_undo(tx: Tx, run_id: int) -> dict[str, int]:
         work.c.key.startswith(undo_keys(run_id), autoescape=True), work.c.run_id.is_not(None)
     )
     return {row.key: row.run_id for row in tx.execute(left)}
+
+
+def drop_unclaimed(tx: Tx, run_id: int) -> None:
+    """Drop the work of a run that no worker has in hand, parked or not."""
+    tx.execute(delete(work).where(work.c.run_id == run_id, work.c.claimed_by.is_(None)))
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:

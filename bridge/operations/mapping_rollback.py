@@ -1,4 +1,4 @@
-"""Taking back what a change of the mappings wrote, and letting its tickets go on afterwards.
+"""Taking back what changes of the mappings wrote, and letting its tickets go on afterwards.
 
 `bridge undo` pauses the tickets of which it has taken something back, so that the bridge does not
 do it again. Once the mappings of before are in force, it would not: then they go on.
@@ -6,19 +6,41 @@ do it again. Once the mappings of before are in force, it would not: then they g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from bridge.core.model.state import Link, Note
 from bridge.errors import Busy, NotPossible
-from bridge.ledger import run_records, timeline
-from bridge.operations import link_change, undos
+from bridge.ledger import links, mapping_revisions, run_records, timeline
+from bridge.ledger.run_records import RunRow
+from bridge.ledger.timeline import TimelineEntry
+from bridge.operations import link as link_acts
+from bridge.operations import undos
 from bridge.operations.desk import Desk
-from bridge.operations.undos import KeptRecord
+from bridge.operations.revisions import get
 from bridge.runs import remapping, undo
 from bridge.wiring import Bridge
 
-MAX_RUNS = 1000
-"""Runs that are looked through for that of a revision."""
+MAX_RUNS: Final = 1000
+"""Runs that are looked through for those of revisions."""
+MAX_REVISIONS: Final = 10_000
+"""Revisions that are looked through for the newest one with the files of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptField:
+    """A field, or a whole record, that was left as it is."""
+
+    link: str
+    ref: str
+    field: str
+    """Empty: it is about the record."""
+    why: str
+    by: str = ""
+    """Where the agreed value was set last: a connection, `admin` or `mapping`; empty: not known."""
+    at: datetime | None = None
+    """When that was, as far as anybody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +50,31 @@ class TakenBack:
     run: int
     tickets: list[str]
     """Links of which something was taken back; they are paused."""
-    kept: list[KeptRecord]
-    """Records that were left as they are, each with why: a human has changed them since."""
-    waiting: int
-    """Pieces of work that wait for connections that are not called now."""
+    kept: list[KeptField]
+    """What somebody has changed since, or what cannot be put back."""
 
 
-def run_of_revision(desk: Desk, number: int) -> int | None:
-    """Return the run that carried out the change to a revision; None: there was none."""
+def runs_since(desk: Desk, number: int) -> list[RunRow]:
+    """Return the runs that carried out what was published since a revision, the newest first.
+
+    Where its files were in force once more later, it is those since then. Raises UnknownName.
+    """
+    wanted = get(desk, number).head.checksum
     with desk.ledger.read() as tx:
+        heads = mapping_revisions.list_all(tx, MAX_REVISIONS)
         runs = run_records.of_kind(tx, remapping.RUN, MAX_RUNS)
-    found = (run.id for run in runs if run.figures.get("mapping_revision") == number)
-    return next(found, None)
+    since = max(each.number for each in heads if each.checksum == wanted)
+    return [run for run in runs if run.figures.get("mapping_revision", 0) > since]
 
 
 def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
     """Take back what the run of a change wrote, but for what anybody has changed since.
 
-    It works here until that is done, beside the workers. Raises NotPossible while the run cannot be
-    taken back, with what to do; Busy while another one is.
+    A run that is not through ends first. It works here until all is done, beside the workers, and
+    goes on where an earlier one was interrupted. Raises NotPossible with what to do where something
+    cannot be taken back now; Busy while another run is taken back.
     """
+    _end(bridge, desk, run_id)
     with desk.ledger.read() as tx:
         run = run_records.get(tx, run_id)
         standing = undos.standing(tx, run, desk.now()) if run is not None else None
@@ -56,40 +83,61 @@ def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
     running = undos.start_undo(desk, run_id, delete_created=False)
     left = undos.work_off(bridge, running.id)
     outcome = undos.finish_undo(desk, running, left)
-    return TakenBack(run_id, _taken_back(desk, running), outcome.kept, outcome.left.waiting)
-
-
-def _taken_back(desk: Desk, running: undos.RunningUndo) -> list[str]:
-    with desk.ledger.read() as tx:
-        entries = timeline.after(tx, running.started_after, limit=undos.MAX_ENTRIES)
-        return sorted(
-            {
-                entry.link_id
-                for entry in entries
-                if entry.kind == undo.UNDONE and entry.detail.get("run") == running.run
-            }
+    if outcome.left.waiting:
+        raise NotPossible(
+            f"not all could be taken back: {'; '.join(outcome.waits_for)}. The mappings are still "
+            "in force; give the command again then"
         )
+    with desk.ledger.read() as tx:
+        entries = [
+            entry
+            for entry in timeline.after(tx, running.started_after, limit=undos.MAX_ENTRIES)
+            if entry.detail.get("run") == run_id
+        ]
+    tickets = sorted({each.link_id for each in entries if each.kind == undo.UNDONE})
+    left_alone = [each for each in entries if each.kind == undo.LEFT]
+    return TakenBack(run_id, tickets, _kept(desk, left_alone))
 
 
-def let_go_on(desk: Desk, taken_back: TakenBack) -> int:
-    """Let the tickets go on of which something was taken back; return how many are left paused.
+def _end(bridge: Bridge, desk: Desk, run_id: int) -> None:
+    """Stop a run that is not through, and wait for what workers have in hand of it."""
+    with desk.ledger.read() as tx:
+        run = run_records.get(tx, run_id)
+    if run is None or run.finished_at is not None:
+        return
+    with desk.acting("mapping run stopped", f"run {run_id}") as tx:
+        remapping.stop(tx, run_id, desk.now())
+    undos.work_off(bridge, run_id)
+
+
+def _kept(desk: Desk, entries: Sequence[TimelineEntry]) -> list[KeptField]:
+    kept: list[KeptField] = []
+    for entry in entries:
+        with desk.ledger.read() as tx:
+            link = links.load(tx, [entry.link_id]).get(entry.link_id)
+        ref, why = str(entry.detail["ref"]), str(entry.detail["why"])
+        fields = [str(name) for name in entry.detail.get("fields", ())]
+        for name in fields:
+            state = link.state.get(name) if link is not None else None
+            by, at = (state.set_by, state.hi) if state is not None else ("", None)
+            kept.append(KeptField(entry.link_id, ref, name, why, by, at))
+        if not fields:
+            kept.append(KeptField(entry.link_id, ref, "", why))
+    return kept
+
+
+def let_go_on(desk: Desk, tickets: Sequence[str]) -> int:
+    """Let tickets go on of which something was taken back; return how many are left paused.
 
     For when other mappings are in force, by which nothing of it would be written again. One that
     somebody has in hand stays paused: `bridge link resume` lets it go on.
     """
-
-    def change(link: Link, _now: object) -> list[Note]:
-        if not link.paused:
-            return []
-        link.paused = False
-        return [Note("resumed", "", "", {"by": desk.actor})]
-
     left = 0
-    for link_id in taken_back.tickets:
+    for link_id in tickets:
         try:
-            with desk.ledger.transaction() as tx:
-                link_change.change_link(tx, desk, link_id, change)
+            link_acts.resume(desk, link_id)
         except Busy:
             left += 1
-    desk.announce()
+        except NotPossible:
+            continue  # somebody has let it go on already
     return left

@@ -12,12 +12,13 @@ goes on from where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from bridge.core.merge.rereading import FreshValues, KnownReadings, reread
+from bridge.core.model.state import NEVER, Link, Note
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, transact
 from bridge.flow import commit, confirmed
@@ -39,6 +40,9 @@ BATCH: Final = 50
 """Links in one transaction."""
 MAX_TURN: Final = timedelta(seconds=3)
 SOON: Final = timedelta(seconds=1)
+
+STOPPED: Final = "stopped by an admin"
+"""The error of a run that was ended before it was through."""
 
 ConfirmedOps = Mapping[str, Mapping[str, list[str]] | str]
 """Connection -> by field the digests of what may be sent; `create` or `remove` in place of it."""
@@ -117,6 +121,12 @@ def add_part(
     )
 
 
+def stop(tx: Tx, run_id: int, now: datetime) -> None:
+    """End a run: nothing of it is begun any more. What a worker has in hand may still come."""
+    run_writes.drop_unclaimed(tx, run_id)
+    run_records.finish(tx, run_id, now, error=STOPPED)
+
+
 def go_through(context: Context, task: Task) -> Procedure:
     """Go through a part, a batch of links in each transaction."""
     began = context.clock.now()
@@ -137,6 +147,10 @@ def failed(tx: Tx, context: Context, task: Task, why: str, *, again: bool) -> bo
 def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     """Go on with a part; return whether more of it is left for now."""
     part, now = RemapPart.of(task.row.payload), context.clock.now()
+    run = run_records.get(tx, part.run)
+    if run is not None and run.error == STOPPED:
+        work.finish(tx, task.row, task.owner, now)
+        return False
     ids = links.ids_between(tx, part.after, part.upto, BATCH)
     rest = not ids
     if rest:
@@ -147,7 +161,6 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     if not run_records.extend_claim(tx, task.row, task.owner, payload, until):
         return False  # our claim ran out, and another worker goes on with it
     task.row = replace(task.row, payload=payload)
-    run = run_records.get(tx, part.run)
     known: RunFigures = run.figures if run is not None else {}
     figures: RunFigures = {**known, "left alone": known.get("left alone", 0) + left}
     seen = len(ids) - len(busy)
@@ -206,25 +219,59 @@ def _step(context: Context, task: Task, part: RemapPart) -> Changes:
     if sync is None:
         return to
     known, fresh = part.known_here(context, link.sync), part.fresh.get(link.id)
+    behind = _behind(link)
     notes = reread(link, context.rules(sync), known, fresh)
     moved = bool(notes)
     wanted = replan(context, link, task.link_work, to.now, lane=LANE, run_id=part.run)
     kept = [new for new in wanted.work if _is_confirmed(new, wanted, ops)]
     to.raised += [_with_confirmation(new, ops, approved=part.approved) for new in kept]
+    edits = [new for new in wanted.work if new not in kept and _is_an_edit(new, wanted, behind)]
+    to.raised += [replace(new, lane="reconcile", run_id=None, payload=None) for new in edits]
     raised = {new.connection for new in kept}
-    for connection, values in ops.items():
-        if connection not in raised:
-            fields = values if isinstance(values, Mapping) else ()
-            notes.append(
-                confirmed.left_alone(task, connection, fields, due=_due(wanted, connection))
-            )
-    notes += [
-        confirmed.left_alone(task, new.connection, (), due=_due(wanted, new.connection))
-        for new in wanted.work
-        if new.connection not in raised and new.connection not in ops and (moved or ops)
-    ]
+    notes += _not_raised(task, wanted, ops, raised)
+    if moved or ops:
+        others = {new.connection for new in wanted.work if new not in edits}
+        notes += [
+            confirmed.left_alone(task, each, (), due=_due(wanted, each))
+            for each in sorted(others - raised - ops.keys())
+        ]
     commit.tell(task, to, [*notes, *wanted.notes])
     return to
+
+
+def _not_raised(
+    task: Task, wanted: WantedWork, ops: ConfirmedOps, raised: Collection[str]
+) -> list[Note]:
+    """Return the lines for what was confirmed and is not raised."""
+    return [
+        confirmed.left_alone(
+            task,
+            connection,
+            values if isinstance(values, Mapping) else (),
+            due=_due(wanted, connection),
+        )
+        for connection, values in ops.items()
+        if connection not in raised
+    ]
+
+
+def _behind(link: Link) -> set[tuple[str, str]]:
+    """Return the connections and fields that were level once, and lack what was agreed since."""
+    return {
+        (connection, name)
+        for connection, side in link.live().items()
+        for name, entry in side.fields.items()
+        if (state := link.state.get(name)) is not None and NEVER < entry.level < state.rev
+    }
+
+
+def _is_an_edit(new: NewWork, wanted: WantedWork, behind: Collection[tuple[str, str]]) -> bool:
+    """Return whether work only brings a side to what somebody has said elsewhere meanwhile.
+
+    That was not sent when it was said, for until it is read anew a side is no base to write from.
+    """
+    due = _due(wanted, new.connection) if new.kind == "deliver" else ()
+    return bool(due) and all((new.connection, name) in behind for name in due)
 
 
 def _is_confirmed(new: NewWork, wanted: WantedWork, ops: ConfirmedOps) -> bool:
@@ -246,6 +293,6 @@ def _with_confirmation(new: NewWork, ops: ConfirmedOps, *, approved: bool) -> Ne
     return replace(new, payload=payload or None)
 
 
-def _due(wanted: WantedWork, connection: str) -> Iterable[str]:
+def _due(wanted: WantedWork, connection: str) -> Collection[str]:
     calls = wanted.calls.get(connection)
     return calls[0].sent if calls else ()

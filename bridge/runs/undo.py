@@ -7,10 +7,10 @@ of which nothing was taken back is as paused as it was before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from bridge.connectors.contract import Record
 from bridge.core.mapping.fieldmap import FieldMap
@@ -227,7 +227,7 @@ def unmake(
     edited = touched(context, link, side, record, did)
     if edited:
         why = f"{', '.join(edited)} changed there since"
-        yield from transact(lambda tx: end(tx, context, task, [], why))
+        yield from transact(lambda tx: end(tx, context, task, [], why, edited))
         return
     if why := may_not_be_deleted(context, task, link, ref):
         yield from transact(lambda tx: end(tx, context, task, [], why))
@@ -288,7 +288,7 @@ def put_back(
         [f"{', '.join(edited)} changed there since"] * bool(edited)
         + [f"{', '.join(left)} cannot be put back"] * bool(left)
     )
-    yield from transact(lambda tx: end(tx, context, task, sorted(done), why))
+    yield from transact(lambda tx: end(tx, context, task, sorted(done), why, edited))
 
 
 def as_before_and_ours(
@@ -410,10 +410,13 @@ def end_gone(tx: Tx, context: Context, task: Task) -> None:
     end(tx, context, task, done, "" if done else "the record is gone")
 
 
-def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None:
+def end(
+    tx: Tx, context: Context, task: Task, done: list[str], why: str, edited: Sequence[str] = ()
+) -> None:
     """Say in the ticket's timeline what was taken back and what was left, and pause it if any was.
 
-    Where nothing was, the ticket is again as it was before.
+    Where nothing was, the ticket is again as it was before. `edited`: the fields that anybody has
+    changed since.
     """
     link, payload = the_link(task), task.row.payload or {}
     side = link.sides.get(task.row.connection)
@@ -425,5 +428,6 @@ def end(tx: Tx, context: Context, task: Task, done: list[str], why: str) -> None
         notes.append(Note(UNDONE, task.row.connection, ", ".join(done), detail))
     if why or not done:
         why = why or "it reads as before already"
-        notes.append(Note(LEFT, task.row.connection, "", detail | {"why": why}))
+        told: dict[str, Any] = detail | {"why": why, "fields": list(edited)}
+        notes.append(Note(LEFT, task.row.connection, "", told))
     conclude(tx, context, task, notes)

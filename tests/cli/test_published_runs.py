@@ -5,14 +5,16 @@ import os
 import signal
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event
 
 from bridge.config.mapping_texts import read_folder
-from bridge.ledger import mapping_revisions, run_records, work
+from bridge.ledger import erasure, mapping_revisions, run_records, work
+from bridge.ledger import tables as tables_of_ledger
 from bridge.ledger.database import Ledger
-from bridge.operations import revisions
+from bridge.operations import mapping_rollback, revisions
 from bridge.operations.desk import opened
 from bridge.operations.mapping_runs import CarryingOut
 from bridge.runs import remapping
@@ -20,6 +22,7 @@ from tests.cli.conftest import KEYS
 from tests.cli.test_effect import ON_HOLD, change
 from tests.cli.test_files_differ import NOWHERE
 from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
+from tests.operations.desks import bridge_of, desk_of
 
 STATUSES = ("open", "pending", "open", "pending")
 
@@ -153,3 +156,89 @@ def _publish_and_die(desk, made, plan, url, statement):
         revisions.publish(replace(desk, ledger=ledger), made, carrying_out=carrying_out)
     finally:
         os._exit(0)
+
+
+def tables(estate):
+    return {
+        name: {row["id"]: row["status"] for row in estate.apps[name].tickets()}
+        for name in ("helpdesk", "product")
+    }
+
+
+def undo(estate, number):
+    """Go back to a revision as the command does, with this estate in place of workers."""
+    bridge, desk = bridge_of(estate), desk_of(estate)
+    return [
+        mapping_rollback.take_back(bridge, desk, run.id)
+        for run in mapping_rollback.runs_since(desk, number)
+    ]
+
+
+@pytest.mark.parametrize("through", [True, False], ids=["afterwards", "meanwhile"])
+def test_what_was_written_for_a_change_is_taken_back_but_for_what_humans_changed(estate, through):
+    before = tables(estate)
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    told = publish(estate, "publish")
+    in_force(estate)
+    if through:
+        estate.settle()
+    pending = sorted(key for key, status in before["product"].items() if status == "pending")
+    estate.apps["product"].edit(pending[0], {"status": "resolved"})
+    estate.hint("product", pending[0])
+    (taken,) = undo(estate, 1)
+    assert taken.run == told["run"]
+    assert [(each.ref, each.field, each.by) for each in taken.kept] == (
+        [(f"product:{pending[0]}", "status", "product")] if through else []
+    )
+    files = mapping_folder(estate, 1)
+    publish(estate, "import", files)
+    in_force(estate)
+    mapping_rollback.let_go_on(desk_of(estate), taken.tickets)
+    estate.settle()
+    theirs = estate.refs("product", pending[0])["helpdesk"]
+    expected = {name: dict(table) for name, table in before.items()}
+    expected["product"][pending[0]] = "resolved"
+    expected["helpdesk"][theirs] = tables(estate)["helpdesk"][theirs]
+    assert tables(estate) == expected
+    assert expected["helpdesk"][theirs] != before["helpdesk"][theirs]
+    assert not any(link.paused for link in estate.links())
+
+
+def mapping_folder(estate, number):
+    folder = estate.folder / f"revision{number}"
+    estate.command("mappings", "export", str(folder), "--revision", str(number))
+    return str(folder)
+
+
+def test_a_run_that_is_not_through_ends_before_it_is_taken_back(estate):
+    before = tables(estate)
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    publish(estate, "publish")
+    (taken,) = undo(estate, 1)
+    assert (taken.tickets, taken.kept) == ([], [])
+    (run,) = mapping_runs_of(estate.ledger)
+    assert (run.error, run.finished_at is None) == (remapping.STOPPED, False)
+    estate.settle()
+    assert tables(estate) == before
+
+
+def test_nothing_that_was_confirmed_or_read_of_a_person_outlives_their_erasure(estate):
+    """A run waits for workers, with the digests and the values that it is to write."""
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    publish(estate, "publish")
+    theirs = next(
+        link for link in estate.links() if link.state["customer"].value == "c1@example.com"
+    )
+    with estate.ledger.transaction() as tx:
+        (part,) = tx.execute(tables_of_ledger.work.select()).all()
+        fresh = {theirs.id: {"product": {"team": "c1@example.com"}}, "another": {}}
+        held = {"claimed_by": "somebody", "claimed_until": datetime(2100, 1, 1, tzinfo=UTC)}
+        tx.execute(
+            tables_of_ledger.work.update().values(payload=part.payload | {"fresh": fresh}, **held)
+        )
+        erasure.erase(tx, "c1@example.com", estate.clock.now(), estate.config.fields)
+        (part,) = tx.execute(tables_of_ledger.work.select()).all()
+    assert theirs.id not in part.payload["links"]
+    assert len(part.payload["links"]) == 1
+    assert part.payload["fresh"] == {"another": {}}
+    assert part.claimed_by is None

@@ -1,0 +1,48 @@
+"""The options that all commands have that put mappings in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a revision is to be published: the options that all these commands have."""
+
+    note: str
+    yes: bool
+    dry_run: bool
+    accept: bool
+    as_json: bool
+    effect: bool
+    override_unsafe: bool
+
+    def __post_init__(self) -> None:
+        """Refuse what would wait for an answer that no program gives."""
+        if self.as_json and not (self.yes or self.dry_run):
+            raise click.UsageError("with --json, say --yes or --dry-run: a program cannot be asked")
+
+
+def asked_how(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `How`."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="For programs; they need not ask."),
+        click.option(
+            "--effect/--no-effect",
+            default=True,
+            show_default=True,
+            help="Look through all tickets for what is to be written, and have it written.",
+        ),
+        click.option(
+            "--override-unsafe", is_flag=True, help="Also when it is more than the guard allows."
+        ),
+        click.option("--accept", is_flag=True, help="What is doubtful is meant so."),
+        click.option("--dry-run", is_flag=True, help="Only say what would be published."),
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--note", default="", help="Why, for the history."),
+    ):
+        command = option(command)
+    return command

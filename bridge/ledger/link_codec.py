@@ -186,6 +186,7 @@ def _to_side_field(data: dict[str, Any]) -> SideField:
     return SideField(
         shadow=data.get("shadow", NO_BASE),
         map_rev=data.get("map_rev", ""),
+        taken_from=data.get("path", ""),
         level=data.get("level", NEVER),
         seen_at=data.get("seen"),
         remembered_answer=None if got is None else (got[0], got[1]),
@@ -210,10 +211,11 @@ def _to_span(data: dict[str, Any]) -> tuple[datetime, datetime] | None:
 
 _ATTEMPT_ATTRIBUTES = {"values": "state_values", "call": "body", "carried": "inherited"}
 """Stored key -> attribute of Attempt, where the two differ."""
-_SIDE_FIELD_ATTRIBUTES = {"seen": "seen_at"}
+_SIDE_FIELD_ATTRIBUTES = {"seen": "seen_at", "path": "taken_from"}
 """Stored key -> attribute of SideField, where the two differ."""
 _SIDE_FIELD_DEFAULTS: dict[str, Any] = {
     "map_rev": "",
+    "path": "",
     "level": NEVER,
     "seen": None,
     "alias": {},

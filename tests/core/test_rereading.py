@@ -8,7 +8,19 @@ from bridge.core.mapping.fieldmap import EntityMap
 from bridge.core.merge.rereading import reread
 from bridge.core.model.state import Attempt
 from bridge.core.model.values import NotCarried
-from tests.core.builders import H_STATUS, MAPS, at, field, is_level, level, link, look, rules, value
+from tests.core.builders import (
+    H_STATUS,
+    LEVELS,
+    MAPS,
+    at,
+    field,
+    is_level,
+    level,
+    link,
+    look,
+    rules,
+    value,
+)
 
 STORED = {name: {"status": ["1"], "tags": ["1"], "assignee": ["1"]} for name in "HLPZ"}
 LATER = {name: {"status": ["2"], "tags": ["2"]} for name in "HLPZ"}
@@ -160,3 +172,51 @@ def test_the_state_is_not_asked_of_a_side_that_is_gone():
     look(given, "H", 0, status="in_progress")
     given.sides["H"] = replace(given.sides["H"], tombstone=True)
     assert reread(given, under(status={"table": PENDING}), STORED) == []
+
+
+def taken_alike(revision, name, **how):
+    """The rules by which all systems take a field from the place where they took it before."""
+    made = {
+        each: replace(
+            MAPS[each],
+            fields={
+                **MAPS[each].fields,
+                name: replace(field(name, revision=revision, **how), taken_from="there"),
+            },
+        )
+        for each in "HLPZ"
+    }
+    return rules(maps={**MAPS, **made})
+
+
+@pytest.mark.parametrize("shown", ["normal", "low"])
+def test_an_edit_made_as_the_table_changes_is_an_edit_whatever_it_sets(shown):
+    """`normal` is the default of a new record, which first contact would take for nobody's."""
+    given, before = link("H", "L"), taken_alike("1", "priority", table=LEVELS)
+    for name in "HL":
+        look(given, name, 0, under=before, priority="urgent")
+    after = taken_alike("2", "priority", table={**LEVELS, "urgent": "high"})
+    notes = look(given, "H", 5, under=after, priority=shown)
+    assert kinds(notes) == ["remapped", "changed"]
+    assert (value(given, "priority"), is_level(given, "H", "priority")) == (shown, True)
+
+
+def test_an_element_taken_out_as_the_mapping_changes_is_taken_out():
+    given, before = link("H", "L"), taken_alike("1", "tags", is_set=True)
+    for name in "HL":
+        look(given, name, 0, under=before, tags=["a", "b"])
+    after = taken_alike("2", "tags", is_set=True, read=str.lower)
+    look(given, "H", 5, under=after, tags=["a", "c"])
+    assert value(given, "tags") == ("a", "c")
+
+
+def test_another_value_from_another_place_is_no_edit():
+    given, before = link("H", "L"), taken_alike("1", "priority", table=LEVELS)
+    for name in "HL":
+        look(given, name, 0, under=before, priority="urgent")
+    elsewhere = taken_alike("2", "priority", table=LEVELS)
+    for made in elsewhere.maps.values():
+        moved = replace(made.fields["priority"], taken_from="elsewhere")
+        made.fields["priority"] = moved
+    notes = look(given, "H", 5, under=elsewhere, priority="low")
+    assert (kinds(notes), value(given, "priority")) == (["first contact"], "urgent")

@@ -342,11 +342,11 @@ class FieldDeclaration:
         return given is True
 
     def taken_from(self, parts: FieldParts) -> str:
-        """Name the way in which the raw value is taken out of a record."""
+        """Name the way in which the raw value is taken out of a record, in a few letters."""
         chain = parts.chain
         picks = chain.transform is not None and chain.transform.elements is not None
         shaped_by = self.row.get("as") if picks or chain.combine is not None else None
-        return json.dumps([[path.source for path in parts.paths], _stable(shaped_by)], default=str)
+        return _hashed([[path.source for path in parts.paths], _stable(shaped_by)])[:6]
 
     def revision(self, chain: Chain, unknown: UnknownPolicy = QUARANTINE) -> str:
         """Return a hash of all that the meaning of a raw value depends on (rule F19).

@@ -141,6 +141,7 @@ class Case:
         """Make a raw value the shadow, with which the next read is compared."""
         self.entry.shadow = raw
         self.entry.map_rev = self.field_map.revision
+        self.entry.taken_from = self.field_map.taken_from
 
     def note(self, kind: str, **detail: object) -> None:
         """Add a line about this field to the timeline."""

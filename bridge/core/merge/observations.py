@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.mapping.fieldmap import same_declaration
 from bridge.core.merge import scalars, sets
-from bridge.core.merge.case import Case, Observation, Rules
+from bridge.core.merge.case import MAPPING, Case, Observation, Rules
 from bridge.core.merge.equality import decision_holds, elements_of, same_raw
 from bridge.core.merge.lifecycle import record_returned
 from bridge.core.merge.making import translate_made, translate_state
@@ -98,12 +98,44 @@ def absorb(link: Link, obs: Observation, rules: Rules) -> list[Note]:
 def merge_value(case: Case, raw: Raw) -> None:
     """Decide what a readable value is: the first ever, no news, or a change."""
     entry, merge = case.entry, sets if case.field_map.is_set else scalars
+    if _was_edited_beside_a_change(case, raw):
+        read_by_new_mapping(case, entry.shadow)
     if entry.shadow is NO_BASE or entry.map_rev != case.field_map.revision:
         merge.first_contact(case, raw)
     elif not same_raw(case.field_map, entry.shadow, raw):
         merge.change(case, raw)
     else:
         review_conflict(case)
+
+
+def _was_edited_beside_a_change(case: Case, raw: Raw) -> bool:
+    """Return whether a field shows another raw value than it showed to the mapping before.
+
+    If both take it from the same place, that is an edit, whatever either makes of it (rule F19).
+    """
+    entry, field_map = case.entry, case.field_map
+    before = entry.map_rev
+    return (
+        bool(before and entry.taken_from)
+        and entry.shadow is not NO_BASE
+        and entry.taken_from == field_map.taken_from
+        and not same_declaration(before, field_map.revision)
+        and not same_raw(field_map, entry.shadow, raw)
+    )
+
+
+def read_by_new_mapping(case: Case, raw: Raw) -> None:
+    """Read what a side showed last by the mapping that is in force now (rule F19).
+
+    Afterwards it is a base again. Whoever had set the state did so when they did.
+    """
+    state = case.state
+    since, rev = (state.lo, state.hi), state.rev
+    if case.field_map.is_set and state.candidates is None:
+        sets.move_elements(case)
+    merge_value(case, raw)
+    if state.set_by == MAPPING and state.rev > rev:
+        state.lo, state.hi = since
 
 
 def mark_level_if_in_step(case: Case, raw: Raw) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from bridge.core.mapping.fieldmap import FieldMap, same_declaration
-from bridge.core.merge.case import MAPPING, Case, Observation, Rules
-from bridge.core.merge.equality import present_elements, read_set
+from bridge.core.merge.case import Observation, Rules
 from bridge.core.merge.making import translate_state
-from bridge.core.merge.observations import mark_level_if_in_step, merge_value, readable_cases
-from bridge.core.merge.policies import move_state
-from bridge.core.model.state import Element, FieldState, Link, Note, Side, SideField
+from bridge.core.merge.observations import (
+    mark_level_if_in_step,
+    read_by_new_mapping,
+    readable_cases,
+)
+from bridge.core.model.state import Link, Note, Side, SideField
 from bridge.core.model.values import NO_BASE, Marker, Raw
 
 NEVER_READ: Final = SideField()
@@ -120,38 +122,7 @@ def _reread_side(link: Link, side: Side, shown: Mapping[str, Raw], rules: Rules)
         return notes
     obs = Observation(side.connection, shown, side.read_at, version=side.version)
     for case, raw in readable_cases(link, side, obs, rules, notes):
-        state = case.state
-        since, rev = (state.lo, state.hi), state.rev
-        if case.field_map.is_set and state.candidates is None:
-            _move_elements(case)
-        merge_value(case, raw)
-        if state.set_by == MAPPING and state.rev > rev:
-            state.lo, state.hi = since  # whoever set it, did so then
+        read_by_new_mapping(case, raw)
         translate_state(case, raw)
         mark_level_if_in_step(case, raw)
     return notes
-
-
-def _move_elements(case: Case) -> None:
-    """Move the elements that this side brought to their new reading; others' are theirs to move."""
-    state, entry, connection = case.state, case.entry, case.connection
-    here = read_set(case.field_map, entry, entry.shadow, present_elements(state))
-    brought = _brought_by(state, connection)
-    old, new = brought - here.keys(), here.keys() - present_elements(state)
-    if not brought or not old | new:
-        return
-    before, rev = state.value, state.rev + 1
-    for element in old | new:
-        by = connection if element in new else MAPPING
-        state.elements[element] = Element(element in new, rev, by)
-    move_state(state, tuple(sorted(present_elements(state))), MAPPING, (state.lo, state.hi))
-    state.read_from = connection
-    case.note("remapped", value=state.value, before=before, rev=rev)
-
-
-def _brought_by(state: FieldState, connection: str) -> set[str]:
-    return {
-        element
-        for element, known in state.elements.items()
-        if known.present and known.by == connection
-    }

@@ -63,7 +63,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.core.merge.case import Case
+from bridge.core.merge.case import MAPPING, Case
 from bridge.core.merge.equality import (
     distinct,
     elements_of,
@@ -83,7 +83,7 @@ from bridge.core.merge.policies import (
     replace_candidate,
 )
 from bridge.core.model.limits import MAX_KNOWN_ELEMENTS
-from bridge.core.model.state import NEVER, Attempt, Element
+from bridge.core.model.state import NEVER, Attempt, Element, FieldState
 from bridge.core.model.values import Marker, Raw
 
 
@@ -258,6 +258,31 @@ def first_contact(case: Case, raw: Raw) -> None:
             _add_found(case, raw, extra)
     case.entry.level = NEVER
     _mark_level_if_done(case)
+
+
+def move_elements(case: Case) -> None:
+    """Move the elements that this side brought to their new reading; others' are theirs to move."""
+    state, entry, connection = case.state, case.entry, case.connection
+    here = read_set(case.field_map, entry, entry.shadow, present_elements(state))
+    brought = _brought_by(state, connection)
+    old, new = brought - here.keys(), here.keys() - present_elements(state)
+    if not brought or not old | new:
+        return
+    before, rev = state.value, state.rev + 1
+    for element in old | new:
+        by = connection if element in new else MAPPING
+        state.elements[element] = Element(element in new, rev, by)
+    move_state(state, tuple(sorted(present_elements(state))), MAPPING, (state.lo, state.hi))
+    state.read_from = connection
+    case.note("remapped", value=state.value, before=before, rev=rev)
+
+
+def _brought_by(state: FieldState, connection: str) -> set[str]:
+    return {
+        element
+        for element, known in state.elements.items()
+        if known.present and known.by == connection
+    }
 
 
 def _note_union(case: Case, raw: Raw, here: list[str], extra: list[str], absent: list[str]) -> None:

@@ -88,6 +88,9 @@ class SideField:
 
     Empty beside a shadow: that waited in a conflict when the record left the link (rule F18).
     """
+    taken_from: str = ""
+    """Whence in the record that revision took the shadow (`FieldMap.taken_from`); empty: an older
+    version of the bridge did not say."""
     level: int = NEVER
     """The state revision that this side was last observed or written level with (rule F5).
 

@@ -52,9 +52,9 @@ def edits(
 
 
 def _alone(rng: random.Random, burst: int, ticket: int, systems: Sequence[str]) -> PlannedEdit:
-    field = rng.choice(("status", "status", "priority", "tags", "tags", "assignee"))
+    field = rng.choice(("status", "status", "priority", "tags", "tags", "assignee", "team"))
     system = rng.choice(systems)
-    if field == "priority" and not _has_priorities(system):
+    if not _has(field, system):
         field = "status"
     fields = _change(rng, system, field)
     return PlannedEdit(burst, ticket, system, field, fields, conflicting=False)
@@ -64,8 +64,8 @@ def _against_each_other(
     rng: random.Random, burst: int, ticket: int, systems: Sequence[str]
 ) -> list[PlannedEdit]:
     first, second = rng.sample(systems, 2)
-    field = rng.choice(("status", "priority", "assignee"))
-    if field == "priority" and not (_has_priorities(first) and _has_priorities(second)):
+    field = rng.choice(("status", "priority", "assignee", "team"))
+    if not (_has(field, first) and _has(field, second)):
         field = "status"
     if field == "assignee":
         somebody, somebody_else = rng.sample(AGENTS, 2)
@@ -76,7 +76,10 @@ def _against_each_other(
     else:
         words = {system: sandbox_class(system).CHOICES[field] for system in (first, second)}
         value, other = rng.sample(sorted(set(words[first]) & set(words[second])), 2)
-        changes = {first: {field: words[first][value]}, second: {field: words[second][other]}}
+        changes = {
+            system: sandbox_class(system).choice(field, words[system][chosen])
+            for system, chosen in ((first, value), (second, other))
+        }
     return [
         PlannedEdit(burst, ticket, system, field, fields, conflicting=True)
         for system, fields in changes.items()
@@ -89,8 +92,10 @@ def _change(rng: random.Random, system: str, field: str) -> dict[str, Any]:
     if field == "tags":
         verb = rng.choice(("add_tags", "add_tags", "remove_tags"))
         return {verb: [rng.choice((*EXTRA_TAGS, *(tag for _, _, tag in SUBJECTS)))]}
-    return {field: rng.choice(sorted(sandbox_class(system).CHOICES[field].values()))}
+    sandbox = sandbox_class(system)
+    return sandbox.choice(field, rng.choice(sorted(sandbox.CHOICES[field].values())))
 
 
-def _has_priorities(system: str) -> bool:
-    return "priority" in sandbox_class(system).CHOICES
+def _has(field: str, system: str) -> bool:
+    """Return whether somebody there can edit a field; all know tags and who is in charge."""
+    return field in ("tags", "assignee") or field in sandbox_class(system).CHOICES

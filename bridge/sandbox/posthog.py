@@ -20,7 +20,7 @@ from bridge.sandbox.exchange import Event, Problem, ReceivedCall, answer
 from bridge.sandbox.journal import Kind
 from bridge.sandbox.posthog_calls import CALLS, PRIORITIES, SORTS, STATUSES
 from bridge.sandbox.posthog_events import events_of
-from bridge.sandbox.posthog_list import clean_tags, filtered, number
+from bridge.sandbox.posthog_list import as_meant, clean_tags, filtered, number
 from bridge.sandbox.store import Record, micros_iso, past, random_uuid
 from bridge.sandbox.vendor_app import Sandbox
 
@@ -36,12 +36,14 @@ class PostHogSandbox(Sandbox):
     """A PostHog project in memory."""
 
     SYSTEM = "posthog"
-    CARRIES = ("status", "priority", "assignee", "tags")
+    CARRIES = ("status", "priority", "assignee", "tags", "team")
     SIGNING = Webhook("standard-webhooks", ())
     CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "status": {status: status for status in STATUSES},
         "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "critical"},
+        "team": {"billing": "billing", "product": "product", "infra": "infra"},
     }
+    PLACES: ClassVar[Mapping[str, tuple[str, str]]] = {"team": ("anonymous_traits", "support_team")}
     ASSIGNEE_FIELD = "assignee"
     RESTRICTS = True
     UNREAD = (
@@ -383,7 +385,7 @@ class PostHogSandbox(Sandbox):
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         new = dict(record)
         ignored = []
-        for name, value in fields.items():
+        for name, value in as_meant(record, fields, human=human).items():
             unlicensed = name == "tags" and not self.options["tags_licensed"]  # nor for people
             if unlicensed or name not in _SET_BY_HAND:
                 ignored.append(name)

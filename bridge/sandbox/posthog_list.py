@@ -117,3 +117,11 @@ def _texts(row: Record) -> Iterator[str]:
         row["last_message_text"],
     )
     return (str(text) for text in texts if text)
+
+
+def as_meant(record: Record, fields: Mapping[str, Any], *, human: bool) -> dict[str, Any]:
+    """Return the fields of an edit as they are meant: people set one trait among the others."""
+    traits = fields.get("anonymous_traits")
+    if not human or not isinstance(traits, dict):
+        return dict(fields)
+    return {**fields, "anonymous_traits": {**(record["anonymous_traits"] or {}), **traits}}

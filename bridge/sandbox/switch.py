@@ -36,7 +36,7 @@ class SwitchSandbox(SwitchOthers):
 
     SYSTEM = "switch"
     PREFIX = "/api/v1"
-    CARRIES = ("subject", "status", "priority", "assignee", "tags")
+    CARRIES = ("subject", "status", "priority", "assignee", "tags", "team")
     SIGNING = Webhook(
         "hmac-sha256",
         (),
@@ -54,7 +54,9 @@ class SwitchSandbox(SwitchOthers):
             "closed": "closed",
         },
         "priority": {"low": "low", "normal": "medium", "high": "high", "urgent": "urgent"},
+        "team": {"billing": "Billing", "product": "Product", "infra": "Infrastructure"},
     }
+    PLACES: ClassVar[Mapping[str, tuple[str, str]]] = {"team": ("custom_fields", "team")}
     ASSIGNEE_FIELD = "assignee_id"
     ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "status": {"in_progress": "open"},

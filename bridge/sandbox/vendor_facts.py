@@ -47,10 +47,12 @@ class VendorFacts:
     # The people at work there.
 
     CHOICES: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """`status` and `priority` -> canonical value -> the word that somebody chooses for it.
+    """`status`, `priority`, `team` -> canonical value -> the word that somebody chooses for it.
 
     Without a `status` no ticket begins there.
     """
+    PLACES: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Field of one's own -> the object in a record that has it, and its name there."""
     ASSIGNEE_FIELD: ClassVar[str] = ""
     """The field of an edit that names who is to work on a ticket."""
     CUSTOMERS_OF: ClassVar[str] = ""
@@ -63,7 +65,7 @@ class VendorFacts:
     # How the judge reads its records.
 
     CARRIES: ClassVar[tuple[str, ...]] = ()
-    """Canonical fields of a ticket that this system holds. Its records have them by these names."""
+    """Canonical fields of a ticket that this system holds, by these names or in PLACES."""
     ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field -> word -> canonical value, for words that are not in CHOICES."""
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {}
@@ -83,6 +85,14 @@ class VendorFacts:
         """Return the id of somebody of the support team; empty: nobody of it is known here."""
         del agent
         return ""
+
+    @classmethod
+    def choice(cls, field: str, word: str | None) -> dict[str, Any]:
+        """Return the fields of an edit that chooses a word; None: it takes the choice back."""
+        if field not in cls.PLACES:
+            return {field: word}
+        around, name = cls.PLACES[field]
+        return {around: {name: word}}
 
     @classmethod
     def assignment(cls, agent: Agent) -> dict[str, Any]:
@@ -125,6 +135,7 @@ class VendorFacts:
             "kind": "system",
             "system": cls.SYSTEM,
             "fields": list(cls.CARRIES),
+            "places": {field: list(place) for field, place in cls.PLACES.items()},
             "reads": reads,
             "lossy": {field: dict(words) for field, words in cls.LOSSY.items()},
             "never_empty": dict(cls.NEVER_EMPTY),

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from bridge.verify.evidence_index import EvidenceIndex, Ref, Row
 from bridge.verify.system_reading import SystemReading
 
-COMPARED: Final = ("subject", "status", "priority", "assignee", "tags")
+COMPARED: Final = ("subject", "status", "priority", "assignee", "tags", "team")
 
 
 class Holder(NamedTuple):

@@ -137,10 +137,13 @@ class EvidenceIndex:
         for row in facts:
             self.facts[row["kind"]].append(row)
         self.connections = RunConnections.of(self.journal, self.facts)
+        self.journal = [self._levelled(row) for row in self.journal]
         self.links = TicketLinks.of([row for row in self.facts["link"] if about_ticket(row)])
         self.window = self._window()
         self.finals: dict[Ref, Row] = {
-            (row["connection"], str(row["record"]["id"])): row["record"]
+            (row["connection"], str(row["record"]["id"])): (
+                self.connections.reading[row["connection"]].levelled(row["record"])
+            )
             for row in finals
             if about_ticket(row)
         }
@@ -162,6 +165,21 @@ class EvidenceIndex:
         self.edits = list(self._edits())
         self.carried = self._carried()
         """What the bridge wrote, by record and field: `seq`, time, and all that it changed."""
+
+    def _levelled(self, row: Row) -> Row:
+        """Return a row of the journal with what changed under canonical names, as far as it did."""
+        reading = self.connections.reading[row["connection"]]
+        if not reading.places or not row["after"].keys() & {
+            at for at, _ in reading.places.values()
+        }:
+            return row
+        before, after = (reading.levelled(row[when]) for when in ("before", "after"))
+        same = {name for name in reading.places if before.get(name) == after.get(name)}
+        return {
+            **row,
+            "before": {name: value for name, value in before.items() if name not in same},
+            "after": {name: value for name, value in after.items() if name not in same},
+        }
 
     def sides(self, link: int, ref: Ref) -> list[Ref]:
         """Return all sides of a link, or the record alone."""

@@ -56,10 +56,11 @@ def undocumented(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
 def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:
     """Return whether a human changed a field of a write after what our last read before showed."""
     ref = ref_of(write)
+    places = index.connections.reading[ref[0]].places
     last_read = index.last_read(ref, write["seq"])
     # Calls name a field as records do, or by a longer word: `tagId`, `assignee_id`.
     stems = tuple(
-        edit.field.removesuffix("s")
+        places.get(edit.field, (edit.field,))[0].removesuffix("s")
         for edit in index.edits
         if edit.ref == ref
         and edit.seq < write["seq"]

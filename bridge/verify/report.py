@@ -7,6 +7,7 @@ known comes as *facts*, rows of these kinds:
 
     {"kind": "system", "system", ...}                      how the records of a system read:
         "fields": [...]                                    canonical fields that a ticket has there
+        "places": {field: [object, name]}                  where it stands elsewhere than by name
         "reads": {field: {word: value}}                    the system's word -> canonical value
         "lossy": {field: {value: word}}                    values that it can only hold as less
         "never_empty": {field: value}                      what it shows where nobody has decided

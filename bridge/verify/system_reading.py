@@ -22,6 +22,8 @@ class SystemReading:
 
     fields: tuple[str, ...] = ()
     """Canonical fields of a ticket that it holds. Its records have them under these names."""
+    places: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Field that its records have elsewhere -> the object that has it, and the name in that."""
     reads: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
     """Field -> the system's word -> canonical value."""
     lossy: Mapping[str, Mapping[Any, Any]] = field(default_factory=dict)
@@ -38,12 +40,22 @@ class SystemReading:
         """Return the reading that a row of the kind `system` describes."""
         return cls(
             fields=tuple(row["fields"]),
+            places={name: (place[0], place[1]) for name, place in row.get("places", {}).items()},
             reads=row["reads"],
             lossy=row["lossy"],
             never_empty=row["never_empty"],
             marker_tag=re.compile(row["marker_tag"]),
             bridge_account=row["bridge_account"],
         )
+
+    def levelled(self, record: Row) -> Row:
+        """Return a record, or some fields of one, with each field under its canonical name."""
+        found = dict(record)
+        for name, (around, key) in self.places.items():
+            if around in record:
+                inner = record[around]
+                found[name] = inner.get(key) if isinstance(inner, Mapping) else None
+        return found
 
     def canonical(self, name: str, raw: Any) -> Any:
         """Return the canonical value of what a record shows in a field."""

@@ -42,10 +42,10 @@ def test_why_is_a_value_with_the_promised_keys(world, desk):
     explanation = why.explain(desk, f"L:{ids['L']}", "status")
     assert explanation.sides["H"].because == "as agreed"
     values = asdict(explanation)
-    assert list(values) == ["link", "field", "state", "policy", "history", "sides"]
+    assert list(values) == ["link", "field", "state", "policy", "policy_at", "history", "sides"]
     assert set(values["state"]) == {"value", "rev", "set_by", "in_conflict", "candidates"}
     assert set(values["sides"]["H"]) == {
-        "id", "shows", "level", "seen", "because", "code", "last_write",
+        "id", "shows", "level", "seen", "because", "code", "last_write", "at", "unknown",
     }  # fmt: skip
 
 

@@ -249,8 +249,8 @@ READING_ORDER = (
 
 
 TOP_MODULES = (
-    *("procedures", "wiring", "home_configuration", "receiver_loop", "clock_loop", "clock", "home"),
-    *("foreign_json", "scrubber", "errors"),
+    *("procedures", "wiring", "home_configuration", "receiver_loop", "admin_loop"),
+    *("clock_loop", "clock", "home", "foreign_json", "scrubber", "errors"),
 )
 """The modules at the top of `bridge/`, in the order of the README. A test: all are here."""
 

@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "simulate": "bridge.cli.simulate:command",
     "sandbox": "bridge.cli.sandbox:command",
     "web": "bridge.cli.daemons:web",
+    "admin": "bridge.cli.admin:command",
     "worker": "bridge.cli.daemons:worker",
     "clock": "bridge.cli.daemons:clock",
     "db": "bridge.cli.db:group",
@@ -47,14 +48,15 @@ COMMANDS: Final = {
 LINES: Final = {
     "init": "Make a home: commented configuration and mappings to edit.",
     "check": "Check the configuration and the mappings, and run the mappings' own examples.",
-    "up": "Run everything in this terminal: receiver, workers, clock, and a Valkey if no Redis "
-    "is set.",
+    "up": "Run everything in this terminal: receiver, pages, workers, clock, and a Valkey if need "
+    "be.",
     "demo": "Load sandboxes with tickets, let humans edit them everywhere at once, and check the "
     "outcome.",
     "simulate": "Play small worlds with people, failing vendors and dying workers, and judge each.",
     "sandbox": "Serve the vendors' documented APIs on this machine, with records in memory, until "
     "Ctrl-C.",
     "web": "Take webhooks in, and answer /healthz, /readyz and /metrics.",
+    "admin": "Serve the pages: what needs a human, the tickets, and why they are as they are.",
     "worker": "Work: observe, merge, deliver, reconcile.",
     "clock": "Announce what is due and start scheduled reconciliations.",
     "db": "Look after the ledger.",

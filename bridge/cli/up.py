@@ -6,12 +6,11 @@ import random
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from bridge.cli.activity_lines import print_row
 from bridge.cli.process import ACCEPT
-from bridge.cli.screen import Screen, say_json
+from bridge.cli.screen import Screen
+from bridge.cli.welcome import welcome
 from bridge.home import find_home
 from bridge.supervisor.activity import ActivityStream
 from bridge.supervisor.seed import populate, ticket_origins
@@ -38,6 +37,13 @@ FIRST_TICKETS: Final = 3
     help="Port, or the next free.",
 )
 @click.option(
+    "--admin-port",
+    default=8090,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the pages, or the next free; 0: no pages.",
+)
+@click.option(
     "--workers", default=0, type=click.IntRange(0, 64), help="[default: 1 on SQLite, else 2]"
 )
 @click.option(
@@ -45,9 +51,15 @@ FIRST_TICKETS: Final = 3
 )
 @ACCEPT
 def command(
-    sandboxed: bool, host: str, port: int, workers: int, as_json: bool, accept: bool
+    sandboxed: bool,
+    host: str,
+    port: int,
+    admin_port: int,
+    workers: int,
+    as_json: bool,
+    accept: bool,
 ) -> None:
-    """Run everything in this terminal: receiver, workers, clock, and a Valkey if no Redis is set.
+    """Run everything in this terminal: receiver, pages, workers, clock, and a Valkey if need be.
 
     Ctrl-C ends it.
     """
@@ -60,6 +72,7 @@ def command(
         accept=accept,
         host=host,
         port=port,
+        admin_port=admin_port,
         workers=workers,
         seed=random.SystemRandom().randrange(2**32) if sandboxed else 0,
     )
@@ -67,7 +80,7 @@ def command(
         with Stack(settings) as stack:
             activity = ActivityStream(stack.bridge.ledger)
             activity.start_now()
-            _welcome(console, stack, as_json=as_json)
+            welcome(console, stack, as_json=as_json)
             counts = dict.fromkeys(ticket_origins(stack.sandboxes), FIRST_TICKETS)
             populate(stack.sandboxes, counts, seed=1)
             while True:
@@ -79,41 +92,3 @@ def command(
     except Stopped:
         if not as_json:
             console.print("stopped", style="dim")
-
-
-def _welcome(console: Console, stack: Stack, *, as_json: bool) -> None:
-    """Say where everything is, and what to try."""
-    connections = stack.bridge.config.connections
-    webhooks = {
-        name: f"{stack.url}/webhooks/{name}"
-        for name, connection in connections.items()
-        if connection.webhook is not None
-    }
-    if as_json:
-        addresses = {
-            "listening": stack.url,
-            "webhooks": webhooks,
-            "sandboxes": {name: sandbox.url for name, sandbox in stack.sandboxes.items()},
-            "home": str(stack.settings.home),
-        }
-        say_json(addresses)
-        return
-    where = Text.assemble(("Bridge", "bold"), " is running on ", (stack.url, "bold"))
-    console.print(where.append("   (Ctrl-C ends it)"))
-    for name, connection in connections.items():
-        console.print(f"  {name:<10} {connection.system:<9} {connection.base_url}")
-        if name in webhooks:
-            console.print(f"  {'':<10} webhooks  {webhooks[name]}", style="dim")
-    for name, sandbox in list(stack.sandboxes.items())[:1]:
-        _suggest_edit(console, name, sandbox.url)
-    console.print()
-
-
-def _suggest_edit(console: Console, name: str, url: str) -> None:
-    console.print()
-    console.print(
-        f"Play a user of {name}: list the tickets, then change one, and watch it arrive below."
-    )
-    console.print(f"  curl -s {url}/_control/tickets", soft_wrap=True)
-    body = '{"id": "ID", "fields": {"priority": "high"}}'
-    console.print(f"  curl -s {url}/_control/edit -d '{body}'", soft_wrap=True)

@@ -172,6 +172,7 @@ def _stored(status: Status, failing: list[FailingRun], now: datetime) -> Iterato
             ),
             None,
             "`bridge conflicts list`, then `bridge conflicts resolve REF FIELD VALUE`",
+            tickets=status.conflicts_open,
         )
 
 
@@ -214,7 +215,8 @@ def _connections(names: Iterable[str], status: Status, now: datetime) -> Iterato
             )
         else:
             do = MEANINGS[code].do
-        yield Trouble(code, f"{name} is {health.words(now)}", health.since, do, name)
+        what, waiting = f"{name} is {health.words(now)}", status.sides.get(name, 0)
+        yield Trouble(code, what, health.since, do, name, tickets=waiting)
 
 
 def _parked(group: ParkedGroup) -> Trouble:
@@ -231,6 +233,7 @@ def _parked(group: ParkedGroup) -> Trouble:
         f"{newest.why} ({names})",
         group.oldest,
         f"{MEANINGS[group.code].do}. `bridge parked retry {group.code}` frees what is parked so",
+        tickets=group.count,
     )
 
 

@@ -21,6 +21,8 @@ class Trouble:
     """The connection that it is about; empty: the bridge as a whole, or several."""
     note: bool = False
     """It is shown, and nobody need do anything: no reason for an alarm or for exit code 1."""
+    tickets: int = 0
+    """About how many tickets wait for it to be mended, as far as that is known."""
 
 
 def usual(code: Code, what: str, since: datetime | None = None, connection: str = "") -> Trouble:

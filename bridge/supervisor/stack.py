@@ -60,6 +60,8 @@ class StackSettings:
     """Start, although the files changed in a doubtful way."""
     host: str = "127.0.0.1"
     port: int = 8080
+    admin_port: int = 0
+    """The port of the pages, or the next one that is free; 0: no pages."""
     workers: int = 0
     """0: one on SQLite, two otherwise."""
     without: Collection[str] = ()
@@ -81,6 +83,8 @@ class Stack:
         self.sandboxes: dict[str, SandboxClient] = {}
         """By connection."""
         self.url = ""
+        self.pages_url = ""
+        """Where the pages are; empty: nowhere."""
         self.ready = False
         self.poll_every = POLL_SECONDS
         self.polling = True
@@ -256,10 +260,7 @@ class Stack:
         port = free_port(host, wanted)
         if port != wanted:
             self.settings.say(f"port {wanted} is taken: using {port}")
-        reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - not bound
-        self.url = (
-            f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
-        )
+        self.url = _address(host, port)
         return port
 
     def _start_processes(self, port: int, workers: int) -> None:
@@ -270,9 +271,16 @@ class Stack:
             for number in range(workers):
                 self.children.start(f"worker {number + 1}", ["worker"])
         self.children.start("clock", ["clock"])
+        if self.settings.admin_port:
+            self._start_pages()
         # Whoever reads that the bridge runs may edit its files: those are read by then.
         with self.tolerating_ledger_outage():
             self._comes(self._have_entered)
+
+    def _start_pages(self) -> None:
+        host, port = self.settings.host, free_port(self.settings.host, self.settings.admin_port)
+        self.pages_url = _address(host, port)
+        self.children.start("admin", ["admin", "--host", host, "--port", str(port)])
 
     def _start_valkey(self) -> None:
         self._valkey = self._exits.enter_context(Embedded(socket_for(self.settings.home).parent))
@@ -348,6 +356,12 @@ class Stack:
                 return False
             self.stop.wait(START_LOOK_SECONDS)
         return True
+
+
+def _address(host: str, port: int) -> str:
+    """Return the URL at which something that listens there answers on this machine."""
+    reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - not bound
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 def _put(name: str, value: str | None) -> None:

@@ -57,7 +57,7 @@ def application() -> Gateway:
     from bridge.operations import desk, doctor  # noqa: PLC0415
     from bridge.web.app import create_app  # noqa: PLC0415
 
-    _end_with_parent()
+    end_with_parent()
     bridge = wiring.current()
     bridge.kind = "web"
     # This is a new process, which does not inherit its parent's logging, nor the scrubbing in it.
@@ -117,7 +117,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this server process when the one that began it has ended, even by kill -9.
 
     It would keep the port, and whoever starts the receiver again could not have it.
@@ -135,9 +135,18 @@ def _end_with_parent() -> None:
 
 
 def serve(
-    host: str, port: int, *, workers: int = 1, target: str = "bridge.web.serve:application"
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    target: str = "bridge.web.serve:application",
+    interface: Interfaces = Interfaces.RSGI,
+    threads: int | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken."""
+    """Serve until SIGINT or SIGTERM. Raises ConfigError when the port is taken.
+
+    `threads`: so many requests at a time, where the interface knows no other way.
+    """
     check_port(host, port)
     connections = _connections()
     with _sharing(workers):
@@ -145,7 +154,8 @@ def serve(
             target,
             address=host,
             port=port,
-            interface=Interfaces.RSGI,
+            interface=interface,
+            blocking_threads=threads,
             factory=True,
             workers=workers,
             backlog=connections,

@@ -31,6 +31,12 @@ def cheap(monkeypatch):
     """A password costs what it must in the test about that, and next to nothing elsewhere."""
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_HASHER", hasher)
+    monkeypatch.setattr(passwords, "_NOBODYS", hasher.hash("of nobody"))
+
+
+@pytest.fixture
+def desk(sqlite_ledger):
+    return desk_of(World(ledger=sqlite_ledger, names="LH"))
 
 
 @pytest.fixture

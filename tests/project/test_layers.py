@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"core", "config", "connectors", "engine", "ledger", "workbench"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
+    "admin_loop": {"errors", "home", "operations", "web", "web/pages", "wiring"},
     "workbench": {"core", "engine", "errors"},
     "operations": GROUND
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
@@ -80,7 +81,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": GROUND
     | {"core", "config", "connectors", "home", "observability", "queue", "runs", "preview"}
     | {"operations", "sandbox", "simulate", "supervisor", "verify", "wiring", "clock_loop"}
-    | {"receiver_loop", "workbench", "home_configuration"},
+    | {"receiver_loop", "admin_loop", "workbench", "home_configuration"},
     "__main__": {"cli"},
     "jobs": {"wiring"},
 }
@@ -99,10 +100,10 @@ ONLY_USER = {
     "alembic": {"ledger"},
     "redis": {"queue"},
     "rq": {"queue"},
-    "flask": {"web", "web/pages", "simulate"},
+    "flask": {"web", "web/pages", "admin_loop", "simulate"},
     "flask_wtf": {"web/pages"},
     "jinja2": {"web/pages"},
-    "jinja2_fragments": {"web/pages"},
+    "markupsafe": {"web/pages"},
     "argon2": {"operations"},
     "yaml": {"config"},
     "apispec": {"config"},

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bridge.core.model.outcome_codes import Code
+from bridge.core.model.page_meanings import PAGE_MEANINGS
 from bridge.core.model.running_meanings import RUNNING_MEANINGS, OutcomeMeaning
 
 _WAITS: Final = "Only the named ticket waits; all others go on, and nothing is lost."
@@ -375,6 +376,7 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "Its end travels as the sync's `delete` says.",
         "nothing, if it was meant so; else restore it there",
     ),
+    **PAGE_MEANINGS,
 }
 """Every code's meaning. docs/outcomes.md is generated from it."""
 

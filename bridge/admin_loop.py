@@ -1,0 +1,96 @@
+"""The loop of the pages: it serves them until the process is told to stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from typing import Final
+
+from flask import Flask
+from granian.constants import Interfaces
+
+from bridge import wiring
+from bridge.errors import ConfigError
+from bridge.home import find_home, var_folder, write_private
+from bridge.operations import desk
+from bridge.web.pages.site import SiteSettings, create_site
+from bridge.web.serve import check_port, end_with_parent, serve
+
+KEY: Final = "BRIDGE_ADMIN_KEY"
+"""Environment: what signs the cookies, the same on all machines."""
+KEY_FILE: Final = "admin.key"
+SHORTEST_KEY: Final = 32
+PROXIES: Final = "BRIDGE_ADMIN_PROXIES"
+PATH: Final = "BRIDGE_ADMIN_PATH"
+DEVELOPMENT: Final = "BRIDGE_ADMIN_DEVELOPMENT"
+NAME: Final = "BRIDGE_ADMIN"
+"""Environment of a server process: the name under which the process that began it has entered."""
+MOST_THREADS: Final = 4
+"""Requests at a time; a page is work for the processor, so more would only wait for one another."""
+BEAT_SECONDS: Final = 5.0
+
+
+def run_admin(host: str, port: int, name: str) -> None:
+    """Serve on an address until SIGTERM or SIGINT. Raises ConfigError when the port is taken.
+
+    `name`: under which this process has entered.
+    """
+    check_port(host, port)
+    signing_key()  # one that cannot be used is said here, and not by a server process
+    wiring.current.cache_clear()
+    os.environ[NAME] = name
+    serve(
+        host,
+        port,
+        target="bridge.admin_loop:application",
+        interface=Interfaces.WSGI,
+        threads=min(MOST_THREADS, os.cpu_count() or 1),
+    )
+
+
+def application() -> Flask:
+    """Build the application in a server process; granian calls this function by name."""
+    end_with_parent()
+    bridge = wiring.current()
+    bridge.kind = "admin"
+    wiring.configure_logging("admin", bridge.config)
+    _keep_up(bridge)
+    return create_site(lambda: desk.of(bridge, "pages"), settings())
+
+
+def settings() -> SiteSettings:
+    """Return how the pages are served, as the environment says. Raises ConfigError."""
+    proxies = os.environ.get(PROXIES, "") or "0"
+    if not proxies.isdecimal():
+        raise ConfigError([f"{PROXIES} is the number of proxies before the pages: 0, 1, 2"])
+    return SiteSettings(
+        key=signing_key(),
+        development=os.environ.get(DEVELOPMENT, "") == "1",
+        proxies=int(proxies),
+        path=os.environ.get(PATH, ""),
+    )
+
+
+def signing_key() -> str:
+    """Return what signs the cookies, made at the first start. Raises ConfigError."""
+    given = os.environ.get(KEY, "")
+    if given:
+        if len(given) < SHORTEST_KEY:
+            raise ConfigError([f"{KEY} is too short: at least {SHORTEST_KEY} random characters"])
+        return given
+    file = var_folder(find_home()) / KEY_FILE
+    if not file.is_file() or len(file.read_text().strip()) < SHORTEST_KEY:
+        write_private(file, secrets.token_urlsafe(SHORTEST_KEY))
+    return file.read_text().strip()
+
+
+def _keep_up(bridge: wiring.Bridge) -> None:
+    """Take published mappings up, and say that this process is at work, beside the requests."""
+    name, ended = os.environ.get(NAME, ""), threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            bridge.keep_up(name)
+
+    threading.Thread(target=beat, name="beat", daemon=True).start()

@@ -1,0 +1,39 @@
+"""The overview: what needs a human, and the map of connections and syncs."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from bridge.operations import status
+from bridge.operations.needs import needs
+from bridge.operations.permissions import Permission
+from bridge.operations.sync_map import sync_map
+from bridge.web.pages import map_drawing, visitor
+
+pages: Final = Blueprint("overview", __name__)
+
+
+@pages.get("/")
+@visitor.needs(Permission.SEE)
+def page() -> Response:
+    """Show all; to a page that is open already, the living part alone, if anything moved."""
+    desk = visitor.desk()
+    shown = status.overview(desk)
+    the_map = sync_map(desk, shown)
+    parts = {
+        "shown": shown,
+        "needs": needs(shown),
+        "map": the_map,
+        "drawing": map_drawing.draw(the_map),
+        "now": shown.at,
+        "command": "bridge status",
+    }
+    if not request.headers.get("HX-Request"):
+        return make_response(render_template("overview.html", **parts))
+    answer = make_response(render_template("overview_living.html", **parts))
+    answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:32])
+    answer.make_conditional(request)
+    return answer

@@ -1,0 +1,92 @@
+"""Signing in, by password or by a link for this machine alone, and out."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from bridge.core.model.outcome_codes import Code
+from bridge.operations import sign_in
+from bridge.operations.sign_in import NotLetIn, TryLater
+from bridge.web.pages import visitor
+from bridge.web.pages.refusals import PageRefused, problem
+from bridge.web.pages.visitor import open_to_all
+
+pages: Final = Blueprint("sign_in", __name__)
+FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
+
+
+@pages.get("/sign-in")
+@open_to_all
+def form() -> str | Response:
+    """Show the form, or go on where somebody is signed in."""
+    if g.user is not None:
+        return redirect(_way_back(), 303)
+    return render_template("sign_in.html", wrong="", name="", back=request.args.get("next", ""))
+
+
+@pages.post("/sign-in")
+@open_to_all
+def enter() -> Response | tuple[str, int]:
+    """Sign in with a password; what is wrong is said in the form, and the name stays typed."""
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    try:
+        entry = sign_in.by_password(g.desk, name, password, request.remote_addr or "")
+    except TryLater as error:
+        seconds = math.ceil(error.wait.total_seconds())
+        raise PageRefused(429, Code.PAGE_WAIT, str(error), retry_after=seconds) from None
+    except NotLetIn as error:
+        back = request.values.get("next", "")
+        page = render_template("sign_in.html", wrong=str(error), name=name, back=back)
+        return page, 401
+    visitor.let_in(entry)
+    return redirect(_way_back(), 303)
+
+
+@pages.get("/sign-in/link/<token>")
+@open_to_all
+def by_link(token: str) -> Response | tuple[str, int]:
+    """Sign in whoever opens their link on this machine."""
+    if not _is_here():
+        raise PageRefused(403, Code.PAGE_SIGN_IN, "such a link is for the bridge's own machine")
+    try:
+        visitor.let_in(sign_in.by_link(g.desk, token, request.remote_addr or ""))
+    except NotLetIn as error:
+        return render_template("refused.html", problem=problem(Code.PAGE_SIGN_IN, str(error))), 401
+    return redirect(url_for("overview.page"), 303)
+
+
+@pages.post("/sign-out")
+@open_to_all
+def sign_out() -> Response:
+    """End the session in this browser."""
+    visitor.leave()
+    return redirect(url_for("sign_in.form"), 303)
+
+
+def _is_here() -> bool:
+    """Return whether a request comes from this machine, and not through a proxy on it."""
+    if any(request.headers.get(name) for name in FORWARDED):
+        return False
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def _way_back() -> str:
+    """Return where to go on: a path of ours, whatever the address says."""
+    back = request.values.get("next", "")
+    parts = urlsplit(back)
+    ours = back.startswith("/") and not back.startswith(("//", "/\\"))
+    plain = back.isprintable() and "\\" not in back
+    if not (ours and plain) or parts.scheme or parts.netloc:
+        return url_for("overview.page")
+    return f"{request.script_root}{back}"

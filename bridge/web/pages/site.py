@@ -1,0 +1,139 @@
+"""The application of the pages: their templates, who may see what, and what a browser may do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask, g, url_for
+from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from bridge.operations.desk import Desk
+from bridge.operations.permissions import Permission
+from bridge.web.pages import (
+    headers,
+    overview_page,
+    refusals,
+    sign_in_pages,
+    styleguide,
+    ticket_pages,
+    visitor,
+)
+from bridge.web.pages.shown_text import FILTERS, shown
+
+LARGEST_FORM: Final = 1024 * 1024
+"""Bytes of a form; a mapping file is the largest thing that anybody sends."""
+STATIC: Final = Path(__file__).parent / "static"
+YEAR: Final = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class MenuPage:
+    """A page in the menu."""
+
+    name: str
+    endpoint: str
+    permission: Permission
+
+
+MENU: Final[tuple[MenuPage, ...]] = (
+    MenuPage("Overview", "overview.page", Permission.SEE),
+    MenuPage("Tickets", "tickets.listing", Permission.SEE),
+)
+"""The pages that one begins with, in the order of the menu."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSettings:
+    """How the pages are served."""
+
+    key: str = field(repr=False)
+    """Signs the cookies."""
+    development: bool = False
+    """Show the style guide."""
+    proxies: int = 0
+    """So many proxies stand before it, whose `X-Forwarded-…` is believed."""
+    path: str = ""
+    """The path below which all pages are, such as `/bridge`; empty: none."""
+
+
+def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
+    """Make the application. `desk` is asked for the bridge as it is, once for each request."""
+    app = Flask(__name__, static_folder="static", template_folder="templates")
+    app.config.update(
+        SECRET_KEY=settings.key,
+        DEVELOPMENT=settings.development,
+        MAX_CONTENT_LENGTH=LARGEST_FORM,
+        MAX_FORM_MEMORY_SIZE=LARGEST_FORM,
+        SEND_FILE_MAX_AGE_DEFAULT=YEAR,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as its session
+    )
+    app.session_interface = visitor.BrowserSession()
+    # The guard looks before the forms are checked: who is not let in learns nothing of them.
+    visitor.guard(app, desk)
+    CSRFProtect(app)
+    headers.harden(app)
+    refusals.handle(app)
+    _set_up_templates(app)
+    for blueprint in (overview_page.pages, ticket_pages.pages, sign_in_pages.pages):
+        app.register_blueprint(blueprint)
+    if settings.development:
+        app.register_blueprint(styleguide.pages)
+    if settings.proxies:
+        many = settings.proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as its documents have it
+            app.wsgi_app, x_for=many, x_proto=many, x_host=many, x_prefix=many
+        )
+    if settings.path:
+        app.wsgi_app = _below(settings.path, app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _set_up_templates(app: Flask) -> None:
+    app.jinja_env.finalize = shown
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(FILTERS)
+
+    @app.context_processor
+    def always() -> dict[str, Any]:
+        return {
+            "menu": [page for page in MENU if visitor.may(page.permission)],
+            "user": g.get("user"),
+            "development": visitor.is_development(),
+            "asset": asset,
+            "Permission": Permission,
+            "may": visitor.may,
+        }
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it changes with the file, so that caches may keep it."""
+    return url_for("static", filename=name, v=_digest(name))
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _below(path: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Serve all below a path, whether or not the proxy takes it away."""
+    prefix = f"/{path.strip('/')}"
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        asked = environ.get("PATH_INFO", "")
+        if asked == prefix or asked.startswith(f"{prefix}/"):
+            environ["PATH_INFO"] = asked[len(prefix) :] or "/"
+        environ["SCRIPT_NAME"] = prefix
+        return inner(environ, start_response)
+
+    return serve

@@ -1,0 +1,78 @@
+"""Every route, as each role and as nobody; what is not declared is shown to nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.operations.permissions import Role
+from bridge.web.pages import visitor
+from bridge.web.pages.site import SiteSettings, create_site
+
+LEAST = {
+    "overview.page": Role.VIEWER,
+    "tickets.listing": Role.VIEWER,
+    "tickets.one": Role.VIEWER,
+    "tickets.reason": Role.VIEWER,
+    "styleguide.page": Role.VIEWER,
+    "sign_in.form": None,
+    "sign_in.enter": None,
+    "sign_in.by_link": None,
+    "sign_in.sign_out": None,
+    "static": None,
+}
+"""Endpoint -> the role from which on it is shown; None: to everybody. Written down once more here,
+so that a new page is looked at by somebody."""
+RANKS = list(Role)
+GIVEN = {"ref": None, "field": "status", "token": "t" * 43, "filename": "bridge.css"}
+
+
+def routes(site):
+    for rule in site.app.url_map.iter_rules():
+        for method in sorted(rule.methods - {"OPTIONS", "HEAD"}):
+            yield rule, method
+
+
+def ask(site, browser, rule, method, ticket):
+    given = {name: GIVEN[name] or ticket for name in rule.arguments}
+    with site.app.test_request_context():
+        address = site.app.url_for(rule.endpoint, **given)
+    return browser.open(address, method=method, buffered=True)
+
+
+def test_each_route_is_shown_from_its_role_on_and_to_nobody_else(site, ticket):
+    assert {rule.endpoint for rule, _ in routes(site)} == set(LEAST)
+    browsers = {role: site.browser(role) for role in Role}
+    wrong = []
+    for rule, method in routes(site):
+        least = LEAST[rule.endpoint]
+        for role in [None, *Role]:
+            browser = site.nobody() if role is None else browsers[role]
+            status = ask(site, browser, rule, method, ticket).status_code
+            allowed = least is None or (role and RANKS.index(role) >= RANKS.index(least))
+            # A form without its token is refused, whoever sends it; a link that is none, too.
+            fine = {200, 303, 400, 401} if least is None else {200}
+            refused = {303, 401} if role is None else {403}
+            if status not in (fine if allowed else refused):
+                wrong.append((rule.rule, method, role, status))
+    assert wrong == []
+
+
+def test_a_view_that_declares_nothing_is_shut(site):
+    site.app.add_url_rule("/forgotten", "forgotten", lambda: "shown")
+    answer = site.browser(Role.ADMIN).get("/forgotten")
+    assert answer.status_code == 403
+    assert answer.headers["X-Outcome-Code"] == "BRG-PAGE-ROLE"
+    assert site.nobody().get("/forgotten").status_code == 303
+
+
+def test_each_view_declares_what_it_needs(site):
+    views = site.app.view_functions
+    assert [
+        name for name in views if name != "static" and visitor.needed(views[name]) is None
+    ] == []
+
+
+@pytest.mark.parametrize("development", [True, False])
+def test_the_style_guide_is_there_in_development_alone(site, development):
+    app = create_site(lambda: site.desk, SiteSettings("k" * 32, development=development))
+    assert ("styleguide.page" in app.view_functions) is development

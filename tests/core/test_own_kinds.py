@@ -63,6 +63,7 @@ def own(kind, declared="box.own"):
         ("number", LARGEST_WHOLE, LARGEST_WHOLE),
         ("date", "2024-02-29", "2024-02-29"),
         ("url", " HTTPS://Example.com/Path?q=A ", "https://example.com/Path?q=A"),
+        ("url", "https://İstanbul.example/path?q=A", "https://i̇stanbul.example/path?q=A"),
         ("url", " ", None),
         ("json", {"b": 1.0, "a": [True, None]}, '{"a":[true,null],"b":1}'),
         ("json", "x", '"x"'),

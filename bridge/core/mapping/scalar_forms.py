@@ -66,13 +66,14 @@ def url_of(raw: Raw) -> Canonical | Unreadable:
         return Unreadable(f"the address {shown(raw)} {why}", Code.READ_LIMIT)
     scheme, _, rest = text.partition("://")
     place = _UP_TO_PATH.match(rest)
-    authority = place[0].lower() if place is not None else ""
+    given = place[0] if place is not None else ""
+    authority = given.lower()  # which may be longer, as of İ
     if scheme.lower() in _SCHEMES and "@" in authority:
         return Unreadable("a web address with a name or password in it is not exchanged")
     is_line = isinstance(raw, str) and text.isprintable() and " " not in text
     if scheme.lower() not in _SCHEMES or not is_line or not _is_authority(authority):
         return Unreadable(f"{shown(raw)} is no web address such as https://host/path")
-    return f"{scheme.lower()}://{authority}{rest[len(authority) :]}"
+    return f"{scheme.lower()}://{authority}{rest[len(given) :]}"
 
 
 def _is_authority(text: str) -> bool:

@@ -9,7 +9,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from bridge.config.yaml_reader import Where, compose, dotted, parse
 from bridge.config.yaml_text import block, flow, list_item, scalar
-from bridge.errors import NotPossible
+from bridge.errors import ConfigError, NotPossible
 
 LEVELS_OF_AN_ITEM = 2
 """An item of a list has so many levels of mappings on lines of their own."""
@@ -42,7 +42,7 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
         raise NotPossible(f"{shown}:{line}: {dotted((*where, key))} stands there already")
     rows[key] = value
     changed = _inserted(text, _mapping_at(compose(text), where), f"{scalar(key)}: {flow(value)}")
-    if parse(changed, shown).data != wanted:
+    if not _reads_as(changed, shown, wanted):
         line = document.lines[where]
         raise NotPossible(f"{shown}:{line}: the row has to be added by hand")
     return changed
@@ -51,18 +51,36 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
 def with_listed(text: str, shown: str, where: Where, value: str) -> str:
     """Return the text of a file with one more value in the list at `where`, which may be begun.
 
-    Raises NotPossible where the list is no list on one line.
+    Raises NotPossible where there is no list in brackets to which it could be added.
     """
     document = parse(text, shown)
     if where not in document.lines:
         return with_row(text, shown, where[:-1], where[-1], [value])
     around = _mapping_at(compose(text), where[:-1])
     node = next(each for key, each in around.value if key.value == where[-1])
+    by_hand = f"{document.place(where)}: {scalar(value)} has to be added by hand"
     if not isinstance(node, SequenceNode) or not node.flow_style:
-        raise NotPossible(f"{document.place(where)}: {scalar(value)} has to be added by hand")
+        raise NotPossible(by_hand)
     end = node.end_mark.index - 1
-    comma = ", " if node.value else ""
-    return f"{text[:end].rstrip()}{comma}{scalar(value)}{text[end:]}"
+    before = text[:end].rstrip()
+    comma = "" if not node.value else " " if before.endswith(",") else ", "
+    changed = f"{before}{comma}{scalar(value)}{text[end:]}"
+    wanted = deepcopy(document.data)
+    rows = wanted
+    for step in where:
+        rows = rows[step]
+    rows.append(value)
+    if not _reads_as(changed, shown, wanted):
+        raise NotPossible(by_hand)
+    return changed
+
+
+def _reads_as(text: str, shown: str, wanted: Any) -> bool:
+    """Return whether a changed text has just what it is to have."""
+    try:
+        return bool(parse(text, shown).data == wanted)
+    except ConfigError:
+        return False
 
 
 def with_item(text: str, shown: str, where: Where, item: dict[str, Any]) -> str:
@@ -81,7 +99,7 @@ def with_item(text: str, shown: str, where: Where, item: dict[str, Any]) -> str:
         raise NotPossible(f"{shown}: {dotted(where)} has no list to which one could be added")
     around[name] = [*(around.get(name) or ()), item]
     changed = _with_item(text, _mapping_at(compose(text), where[:-1]), name, item)
-    if parse(changed, shown).data != wanted:
+    if not _reads_as(changed, shown, wanted):
         raise NotPossible(f"{document.place(where)}: the item has to be added by hand")
     return changed
 

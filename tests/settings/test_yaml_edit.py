@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.config.yaml_edit import with_item, with_row
+from bridge.config.yaml_edit import with_item, with_listed, with_row
 from bridge.config.yaml_reader import parse
 from bridge.errors import ConfigError, NotPossible
 
@@ -151,3 +151,24 @@ def test_whatever_an_item_holds_is_read_as_the_same(values, key):
     item = {"given": {"all": values, key: 1}}
     changed = with_item(HEAD + TAIL, "f", ("ticket", "examples"), item)
     assert parse(changed, "f").data["ticket"]["examples"] == [item]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[a]   # theirs", "[a, z]   # theirs"),
+        ("[a, ]", "[a, z]"),
+        ("[]", "[z]"),
+        ("[a,\n    b\n  ]", "[a,\n    b, z]"),
+    ],
+)
+def test_one_more_of_a_list_stands_last_in_its_brackets(before, after):
+    text = "ticket:\n  also_sends: {}\n  id: id\n"
+    changed = with_listed(text.format(before), "f", ("ticket", "also_sends"), "z")
+    assert changed == text.format(after)
+
+
+@pytest.mark.parametrize("there", ["[a, # one\n    b # two\n  ]", "[# none\n  ]", "\n  - a", "a"])
+def test_a_list_that_cannot_be_added_to_is_left_to_a_human(there):
+    with pytest.raises(NotPossible, match="f:2: z has to be added by hand"):
+        with_listed(f"ticket:\n  also_sends: {there}\n", "f", ("ticket", "also_sends"), "z")

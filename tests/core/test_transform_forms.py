@@ -119,6 +119,18 @@ def test_markdown_made_of_plain_html_comes_back_as_it_was(words):
         assert mapped.read(mapped.write(markdown)) == markdown
 
 
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("![the error](https://x.io/1.png)", '<p><a href="https://x.io/1.png">the error</a></p>'),
+        ("![](https://x.io/1.png)", '<p><a href="https://x.io/1.png">https://x.io/1.png</a></p>'),
+    ],
+)
+def test_an_image_in_markdown_is_not_lost_in_html_that_has_none(markdown, html):
+    assert rich_text.html_of_markdown(markdown) == html
+    assert "x.io/1.png" in rich_text.markdown_of_html(html)
+
+
 @given(MARKUP)
 def test_plain_text_is_shown_as_it_is_by_whoever_takes_html_or_markdown(text):
     canonical = rich_text.text_of_html(text)

@@ -7,10 +7,11 @@ is walked through, once and without recursion. What is written is made of text a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from html import escape
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.core.model.counting import counted
 from bridge.core.model.outcome_codes import Code
@@ -57,6 +58,7 @@ def load() -> None:
     They take a tenth of a second and some megabytes, and most mappings name none of this.
     """
     _renderer()
+    _renderer_of_links()
     text_of_html("")
     markdown_of_html("")
 
@@ -161,13 +163,16 @@ def _markdown_of_html(raw: str) -> str | Unreadable | None:
 
 
 def html_of_markdown(text: Canonical) -> Raw | NotCarried:
-    """Return Markdown as HTML, of which nothing but its own marks makes tags."""
+    """Return Markdown as HTML, of which nothing but its own marks makes tags.
+
+    An image is written as a link to it: who gets the text has its words and its address.
+    """
     problem = _why_not(text, MAX_MARKDOWN_CHARS)
     if problem is not None:
         return NotCarried(f"as HTML it cannot be written: {problem.why}")
     import nh3  # noqa: PLC0415 - see `load`
 
-    made = _renderer().render(_encodable(text))
+    made = _renderer_of_links().render(_encodable(text))
     return nh3.clean(made, tags=_IN_MARKDOWN, url_schemes=_SCHEMES, link_rel=None).strip()
 
 
@@ -219,6 +224,24 @@ def _renderer() -> MarkdownIt:
     from markdown_it import MarkdownIt  # noqa: PLC0415 - see `load`
 
     return MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
+
+
+@cache
+def _renderer_of_links() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - see `load`
+
+    made = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
+    made.add_render_rule("image", _link_to_image)
+    return made
+
+
+def _link_to_image(
+    renderer: Any, tokens: Sequence[Any], number: int, options: Any, env: Any
+) -> str:
+    token = tokens[number]
+    address = str(token.attrs["src"])
+    words = renderer.renderInlineAsText(token.children or [], options, env) or address
+    return f'<a href="{escape(address)}">{escape(words)}</a>'
 
 
 # --- both -----------------------------------------------------------------------------------------

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 
+from bridge.core.model.outcome_codes import Code
 from bridge.operations import status
 from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
+from bridge.operations.status import Overview
 from bridge.operations.sync_map import sync_map
 from bridge.web.pages import map_drawing, visitor
 
@@ -26,6 +28,7 @@ def page() -> Response:
     parts = {
         "shown": shown,
         "needs": needs(shown),
+        "ways": _ways(shown),
         "map": the_map,
         "drawing": map_drawing.draw(the_map),
         "now": shown.at,
@@ -37,3 +40,9 @@ def page() -> Response:
     answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:32])
     answer.make_conditional(request)
     return answer
+
+
+def _ways(shown: Overview) -> dict[str, str]:
+    """Return by outcome code where something can be done about it in these pages."""
+    problems = {str(group.code): url_for("problems.listing") for group in shown.summary.parked}
+    return problems | {str(Code.CONFLICT): url_for("conflicts.listing")}

@@ -17,8 +17,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission
 from bridge.web.pages import (
+    conflict_pages,
     headers,
     overview_page,
+    problem_pages,
     refusals,
     sign_in_pages,
     styleguide,
@@ -45,8 +47,11 @@ class MenuPage:
 MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Overview", "overview.page", Permission.SEE),
     MenuPage("Tickets", "tickets.listing", Permission.SEE),
+    MenuPage("Problems", "problems.listing", Permission.SEE),
+    MenuPage("Conflicts", "conflicts.listing", Permission.SEE),
 )
 """The pages that one begins with, in the order of the menu."""
+PAGES: Final = (overview_page, ticket_pages, problem_pages, conflict_pages, sign_in_pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,8 @@ def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
     headers.harden(app)
     refusals.handle(app)
     _set_up_templates(app)
-    for blueprint in (overview_page.pages, ticket_pages.pages, sign_in_pages.pages):
-        app.register_blueprint(blueprint)
+    for module in PAGES:
+        app.register_blueprint(module.pages)
     if settings.development:
         app.register_blueprint(styleguide.pages)
     if settings.proxies:

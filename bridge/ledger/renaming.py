@@ -11,9 +11,12 @@ from typing import Any, Final
 
 from sqlalchemy import Table, delete, func, literal, select, update
 
+from bridge.core.model.markers import original_key
 from bridge.core.model.state import FieldState
-from bridge.ledger import catch_up, census, connection_health, link_codec, links, tables
+from bridge.core.model.values import Ref
+from bridge.ledger import catch_up, census, connection_health, link_codec, links, matching, tables
 from bridge.ledger.database import Tx
+from bridge.ledger.matching import LinkKeys
 from bridge.ledger.survey_tables import survey, surveyed_key
 
 PAGE: Final = 500
@@ -63,6 +66,7 @@ def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
     census.forget(tx)
     counts = {table.name: _rename(tx, table, "connection", old, new) for table in NAMED}
     counts["link"] = sum(_rename_in_states(tx, page, old, new) for page in _pages(tx))
+    _add_originals(tx, new)
     return {name: count for name, count in counts.items() if count}
 
 
@@ -86,6 +90,24 @@ def _rename_keys(tx: Tx, old: str, new: str) -> None:
         if old in parts:
             parts[parts.index(old)] = new
             tx.execute(update(work).where(work.c.id == row.id).values(key=":".join(parts)))
+
+
+def _add_originals(tx: Tx, connection: str) -> None:
+    """Let copies that are made from now on find the records of which they are copies.
+
+    Their markers name the original by its connection's name. Those of before keep the key by which
+    they find it.
+    """
+    side, after = tables.side, 0
+    of = select(side.c.id, tables.link.c.sync, side.c.link_id, side.c.entity, side.c.remote_id)
+    of = of.join(tables.link).where(side.c.connection == connection).order_by(side.c.id).limit(PAGE)
+    while rows := tx.execute(of.where(side.c.id > after)).all():
+        after, added = rows[-1].id, []
+        for row in rows:
+            named = original_key(Ref(connection, row.entity, row.remote_id))
+            key = (matching.ORIGINAL, named, None)
+            added.append(LinkKeys(row.sync, row.link_id, connection, [key]))
+        matching.add_all(tx, added)
 
 
 def _pages(tx: Tx) -> Iterator[list[str]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from flask import Blueprint, Response, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
 
 from bridge.core.model.outcome_codes import Code
-from bridge.operations import status
 from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
 from bridge.operations.status import Overview
@@ -16,6 +15,8 @@ from bridge.operations.sync_map import sync_map
 from bridge.web.pages import map_drawing, visitor
 
 pages: Final = Blueprint("overview", __name__)
+RECENT: Final = "recent overview"
+"""Under this name the application keeps what was found out lately."""
 
 
 @pages.get("/")
@@ -23,7 +24,7 @@ pages: Final = Blueprint("overview", __name__)
 def page() -> Response:
     """Show all; to a page that is open already, the living part alone, if anything moved."""
     desk = visitor.desk()
-    shown = status.overview(desk)
+    shown: Overview = current_app.extensions[RECENT].current(desk)
     the_map = sync_map(desk, shown)
     parts = {
         "shown": shown,

@@ -16,6 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission
+from bridge.operations.recent_overview import RecentOverview
 from bridge.web.pages import (
     conflict_pages,
     headers,
@@ -81,6 +82,7 @@ def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as its session
     )
+    app.extensions[overview_page.RECENT] = RecentOverview()
     app.session_interface = visitor.BrowserSession()
     # The guard looks before the forms are checked: who is not let in learns nothing of them.
     visitor.guard(app, desk)

@@ -13,6 +13,9 @@ import pytest
 from bridge.core.model.outcome_codes import Code
 from bridge.errors import LedgerError, NotPossible
 from bridge.ledger import connection_health
+from bridge.operations import status
+from bridge.operations.permissions import Role
+from bridge.operations.recent_overview import KEPT
 from bridge.web.pages import shown_text, styleguide, ticket_pages
 from bridge.web.pages.headers import HEADERS, POLICY
 from tests.flow.world import born
@@ -155,7 +158,21 @@ def test_the_living_part_is_sent_again_only_when_something_moved(world, site, br
     assert browser.get("/", headers=tag).status_code == 304
     with site.desk.ledger.transaction() as tx:
         connection_health.refuse(tx, "H", "H: answered 401", site.desk.now())
+    world.clock.advance(KEPT.total_seconds())
     assert browser.get("/", headers=tag).status_code == 200
+
+
+def test_many_who_look_at_once_cost_what_one_does(monkeypatch, world, site, browser):
+    looks = []
+    look = status.overview
+    monkeypatch.setattr(status, "overview", lambda desk: looks.append(1) or look(desk))
+    other = site.browser(Role.VIEWER)
+    for _ in range(5):
+        assert browser.get("/").status_code == other.get("/").status_code == 200
+    assert len(looks) == 1
+    world.clock.advance(KEPT.total_seconds())
+    browser.get("/")
+    assert len(looks) == 2
 
 
 # Tickets.

@@ -62,19 +62,25 @@ class TicketPage:
     """Where the next part begins; None: this is the end."""
 
 
-def listed(desk: Desk, wanted: Wanted, *, limit: int, after: str | None = None) -> TicketPage:
+def listed(
+    desk: Desk, wanted: Wanted, *, limit: int, after: str | None = None, within: int | None = None
+) -> TicketPage:
     """Return the newest tickets that fit, at most `limit`, from where the last part ended.
 
+    `within`: so many tickets are looked at and no more, for whoever cannot wait for the whole of a
+    large ledger; then the part may have fewer rows, or none, and the next begins where this ended.
     Raises UnknownName for a sync that neither the files nor the ledger have, and for an `after`
     that names no ticket.
     """
     if wanted.sync and wanted.sync not in desk.config.syncs:
         _known_sync(desk, wanted.sync)
     rows: list[TicketLine] = []
-    for line in _lines(desk, wanted, after):
-        if len(rows) == limit:
+    for number, (line, fits) in enumerate(_lines(desk, wanted, after), 1):
+        if fits and len(rows) == limit:
             return TicketPage(rows, rows[-1].id)
-        rows.append(line)
+        rows += [line] if fits else []
+        if number == within:
+            return TicketPage(rows, line.id)
     return TicketPage(rows, None)
 
 
@@ -85,7 +91,8 @@ def _known_sync(desk: Desk, sync: str) -> None:
             raise UnknownName(f"no sync {sync}; allowed: {allowed}")
 
 
-def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[TicketLine]:
+def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[tuple[TicketLine, bool]]:
+    """Yield the tickets, the newest first, and whether each fits."""
     with desk.ledger.read() as tx:
         place = None if after is None else links.place(tx, after)
     if after is not None and place is None:
@@ -97,7 +104,7 @@ def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[TicketLine
                 _line(desk, link, made_at, parked)
                 for link, made_at, parked in _loaded(desk, tx, page)
             ]
-        yield from (line for line, link in found if _fits(line, link, wanted))
+        yield from ((line, _fits(line, link, wanted)) for line, link in found)
         if len(page) < PAGE_SIZE:
             return
         place = page[-1]

@@ -15,6 +15,8 @@ from bridge.web.pages import visitor
 
 pages: Final = Blueprint("tickets", __name__, url_prefix="/tickets")
 PAGE_SIZE: Final = 50
+LOOKED_AT: Final = 2_000
+"""So many tickets are looked at for one page; the next page goes on from there."""
 SHOWN_ENTRIES: Final = 100
 """So many entries of a timeline are on one page, the newest."""
 LONGEST_FILTER: Final = 200
@@ -33,7 +35,8 @@ def listing() -> str:
         text=given["text"], email=given["email"], tag=given["tag"], state=state, sync=given["sync"]
     )
     desk = visitor.desk()
-    found = tickets.listed(desk, wanted, limit=PAGE_SIZE, after=request.args.get("after") or None)
+    after = request.args.get("after") or None
+    found = tickets.listed(desk, wanted, limit=PAGE_SIZE, after=after, within=LOOKED_AT)
     return render_template(
         "tickets.html",
         page=found,
@@ -41,7 +44,8 @@ def listing() -> str:
         kept={name: value for name, value in given.items() if value},
         states=[each.value for each in TicketState],
         syncs=list(desk.config.syncs),
-        began=bool(request.args.get("after")),
+        began=after is not None,
+        looked_at=LOOKED_AT,
         now=desk.now(),
         command=_command(given),
     )

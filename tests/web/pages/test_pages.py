@@ -199,6 +199,23 @@ def test_a_list_goes_on_by_keys_and_keeps_its_filter(world, browser, monkeypatch
     assert found_in_order == [f"printer {number}" for number in (4, 3, 2, 1, 0)]
 
 
+def test_a_filter_that_nothing_fits_looks_at_so_many_and_offers_to_go_on(
+    world, browser, monkeypatch
+):
+    for number in range(3):
+        remote_id = world.systems["L"].add(
+            subject=f"printer {number}", status="open", priority="high", tags=[]
+        )
+        world.hint("L", remote_id)
+        world.clock.advance(1)
+        world.settle()
+    monkeypatch.setattr(ticket_pages, "LOOKED_AT", 2)
+    first = browser.get("/tickets?text=printer+0").text
+    assert "None of the 2 looked at fits" in Elements(first).text
+    older = re.search(r'href="([^"]+)" rel="next"', first)[1].replace("&amp;", "&")
+    assert "printer 0" in browser.get(older).text
+
+
 def test_the_same_is_there_in_a_terminal(ticket, browser):
     commands = {
         "/": "bridge status",

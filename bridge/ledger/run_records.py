@@ -117,8 +117,9 @@ _SAME = (
     run.c.connection == bindparam("of_connection"),
     run.c.entity == bindparam("of_entity"),
 )
+_IS_PART = and_(work.c.run_id == run.c.id, work.c.key.startswith("remap:"))
 _HAS_WORK = exists().where(
-    work.c.key == "reconcile:" + cast(run.c.id, String), work.c.parked_at.is_(None)
+    or_(work.c.key == "reconcile:" + cast(run.c.id, String), _IS_PART), work.c.parked_at.is_(None)
 )
 _GIVE_UP = (
     update(run)

@@ -7,6 +7,7 @@ from bridge.ledger import (
     links,
     listings,
     run_records,
+    run_writes,
     webhook_inbox,
     work,
 )
@@ -28,6 +29,14 @@ def test_a_run_that_waits_for_its_connection_is_not_given_up(tx, now):
     work.park(tx, row, "w1", "it fails again and again", "Unavailable", now + 5 * HOUR)
     assert begin(tx, now + 5 * HOUR) is not None
     assert "abandoned" in run_records.get(tx, first).error
+
+
+def test_a_run_of_many_parts_is_not_given_up_while_one_of_them_waits(tx, now):
+    first = begin(tx, now, kind="remap")
+    hint(tx, now, kind="remap", key=f"{run_writes.part_keys(first)}000001", run_id=first)
+    assert begin(tx, now + 5 * HOUR, kind="remap") is None
+    run_writes.drop_unclaimed(tx, first)
+    assert begin(tx, now + 5 * HOUR, kind="remap") is not None
 
 
 def test_what_failed_before_a_run_that_worked_is_over_also_when_the_next_one_fails(tx, now):

@@ -239,7 +239,7 @@ def test_when_it_says_that_it_runs_every_process_has_read_the_files(home):
             kinds = {kind for (kind,) in ledger.execute("SELECT kind FROM process")}
     finally:
         code = up.end()
-    assert kinds == {"up", "web", "worker", "clock"}
+    assert kinds == {"up", "web", "worker", "clock", "admin"}
     assert code == 0, up.said
 
 

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from bridge.cli.process import begin
+from bridge.cli.process import ACCEPT, begin
 
 
 @click.command()
@@ -38,11 +38,12 @@ from bridge.cli.process import begin
     envvar="BRIDGE_ADMIN_DEVELOPMENT",
     help="Show /styleguide, with every component.",
 )
-def command(host: str, port: int, proxies: int, path: str, development: bool) -> None:
+@ACCEPT
+def command(host: str, port: int, proxies: int, path: str, development: bool, accept: bool) -> None:
     """Serve the pages: what needs a human, the tickets, and why they are as they are."""
     from bridge import admin_loop  # noqa: PLC0415 - for this alone
 
-    bridge = begin("admin")
+    bridge = begin("admin", accept=accept)
     bridge.close()
     os.environ[admin_loop.PROXIES] = str(proxies)
     os.environ[admin_loop.PATH] = path

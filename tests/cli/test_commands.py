@@ -134,7 +134,7 @@ def test_any_other_command_ends_with_2_when_the_configuration_is_bad(run, tmp_pa
         assert "bridge.yaml" in result.output
 
 
-@pytest.mark.parametrize("command", ["web", "worker", "clock"])
+@pytest.mark.parametrize("command", ["web", "worker", "clock", "admin"])
 def test_without_a_redis_it_is_said_which_variable_to_set(run, tmp_path, command):
     run("init", str(tmp_path))
     run("--home", str(tmp_path), "db", "upgrade", environ=KEYS)

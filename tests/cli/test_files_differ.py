@@ -98,7 +98,7 @@ def test_a_change_of_other_things_is_named_as_such(run, home):
     assert (checked.exit_code, "change: in none of connections" in checked.output) == (0, True)
 
 
-@pytest.mark.parametrize("process", ["worker", "clock", "web"])
+@pytest.mark.parametrize("process", ["worker", "clock", "web", "admin"])
 def test_no_process_starts_over_a_renamed_account(run, home, process):
     rename_in_files(home)
     refused = run(process)

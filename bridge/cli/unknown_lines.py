@@ -20,12 +20,13 @@ def print_unknown(
 ) -> None:
     """Print each with where it was seen and what to do about it."""
     for value in values:
+        theirs = "VALUE" if value.is_shape else _for_a_shell(str(value.value))
         say(
             f"{value.connection}: {value.field} {value.value!r}, "
             f"{counted(value.records, value.entity)} waiting"
             f"{_times(value.first_seen, value.last_seen)}",
             f"    {value.at}; for example {', '.join(value.examples)}",
-            f"    bridge values accept {value.connection} {value.field} {value.value!r} "
+            f"    bridge values accept {value.connection} {value.field} {theirs} "
             f"{value.proposed or 'OURS'}    (OURS: {value.allowed})",
         )
     for left in ignored:
@@ -39,6 +40,12 @@ def print_unknown(
         if each.proposed:
             entity = "" if each.entity == "ticket" else f" --entity {each.entity}"
             say(f"    bridge values accept {each.connection} {each.field}{entity}")
+
+
+def _for_a_shell(text: str) -> str:
+    """Return a vendor's text as one word of a command: no shell does what stands in it."""
+    quoted = text.replace("'", "'\"'\"'")
+    return f"'{quoted}'"
 
 
 def _times(first: datetime | None, last: datetime | None) -> str:

@@ -47,18 +47,19 @@ def accept_value(
 
     `place`: connection, entity and field. The records that show it are read again as soon as it is
     in force: at once where mappings are published, else with the next start. Raises UnknownName for
-    a value that nobody has seen and for what the field cannot be, NotPossible or ConfigError where
-    the mapping cannot take the row, or would not hold with it; then all is as it was.
+    a value that nobody has seen and for what the field cannot be, NotPossible for the shape of a
+    value; that or ConfigError where the mapping cannot take the row, or would not hold with it;
+    then all is as it was.
     """
-    seen = unknown_values.seen(unknown_values.unknown(desk), place, value)
+    seen, theirs = unknown_values.seen(desk, place, value)
     connection, entity, name = place
     meant = value_of_words(desk.context.fields[entity][name], ours)
     if isinstance(meant, Unreadable):
         raise UnknownName(meant.why)
     file = vendor_fields.mapping_file(desk, connection)
     before = mapping_edits.in_force(desk, file)
-    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), seen.value, meant)
-    row = f"{shown(seen.value)}: {shown(meant)}"
+    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), theirs, meant)
+    row = f"{shown(theirs)}: {shown(meant)}"
     subject = f"{connection} {name}"
     edit = FileEdit({file: before}, {file: after}, "value accepted", subject, {"row": row})
     made = mapping_edits.put_in_force(desk, accounts, edit)

@@ -11,7 +11,7 @@ from bridge.core.mapping.unknown_fields import told
 from bridge.core.mapping.value_tables import allowed_values
 from bridge.core.model.entities import Field
 from bridge.core.model.values import shown
-from bridge.errors import UnknownName
+from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import unread_values
 from bridge.ledger.unread_values import UnreadValue
 from bridge.operations.desk import Desk
@@ -38,33 +38,43 @@ class UnknownValue:
     """What it may read as, in words."""
     proposed: str
     """The likeliest of them; empty: none is like it."""
+    is_shape: bool = False
+    """What stands as the value is its shape alone."""
 
 
 def unknown(desk: Desk) -> list[UnknownValue]:
     """Return the values without a reading, the most frequent first."""
+    return [_listed(desk, each) for each in _unread(desk)]
+
+
+def _unread(desk: Desk) -> list[UnreadValue]:
+    """Return those of fields that the files map."""
     with desk.ledger.read() as tx:
         found = unread_values.unread_values(tx)
-    listed = []
-    for each in found:
-        field = desk.context.fields.get(each.entity, {}).get(each.field)
-        if field is None or each.entity not in desk.context.maps.get(each.connection, {}):
-            continue
-        listed.append(
-            UnknownValue(
-                connection=each.connection,
-                entity=each.entity,
-                field=each.field,
-                value=said(desk, each),
-                records=each.records,
-                first_seen=each.since,
-                last_seen=each.until,
-                examples=[f"{each.connection}:{remote_id}" for remote_id in each.examples],
-                at=desk.config.places.get((each.connection, each.entity, each.field), ""),
-                allowed=allowed_values(field),
-                proposed=_likeliest(field, each.value),
-            )
-        )
-    return listed
+    known, maps = desk.context.fields, desk.context.maps
+    return [
+        each
+        for each in found
+        if each.field in known.get(each.entity, {}) and each.entity in maps.get(each.connection, {})
+    ]
+
+
+def _listed(desk: Desk, found: UnreadValue) -> UnknownValue:
+    field, value = desk.context.fields[found.entity][found.field], said(desk, found)
+    return UnknownValue(
+        connection=found.connection,
+        entity=found.entity,
+        field=found.field,
+        value=value,
+        records=found.records,
+        first_seen=found.since,
+        last_seen=found.until,
+        examples=[f"{found.connection}:{remote_id}" for remote_id in found.examples],
+        at=desk.config.places.get((found.connection, found.entity, found.field), ""),
+        allowed=allowed_values(field),
+        proposed=_likeliest(field, found.value),
+        is_shape=value is not found.value,
+    )
 
 
 def said(desk: Desk, found: UnreadValue) -> Any:
@@ -75,14 +85,22 @@ def said(desk: Desk, found: UnreadValue) -> Any:
     return found.value if words == shown(found.value) else words
 
 
-def seen(found: list[UnknownValue], place: tuple[str, str, str], value: str) -> UnknownValue:
-    """Return a value that was seen. Raises UnknownName, with those that were, for any other."""
-    here = [each for each in found if (each.connection, each.entity, each.field) == place]
+def seen(desk: Desk, place: tuple[str, str, str], value: str) -> tuple[UnknownValue, Any]:
+    """Return a value that was seen as it is listed, and itself.
+
+    Raises UnknownName, with those that were, for any other, and NotPossible for a mere shape.
+    """
+    here = [each for each in _unread(desk) if (each.connection, each.entity, each.field) == place]
     for each in here:
         if value in (str(each.value), shown(each.value)):
-            return each
+            return _listed(desk, each), each.value
+    listed = [_listed(desk, each) for each in here]
     connection, entity, name = place
-    seen = ", ".join(str(each.value) for each in here) or "none"
+    for shape in listed:
+        if value == shape.value:
+            what = f"{value} is no value of {name}, but what may be said of one: give the value"
+            raise NotPossible(f"{what} itself, as {' or '.join(shape.examples)} shows it")
+    seen = ", ".join(str(each.value) for each in listed) or "none"
     what = f"{connection} shows no {value} in {name} that has no reading"
     raise UnknownName(f"{what}; those of {entity}s: {seen}")
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 
 import pytest
 
+from bridge.cli.unknown_lines import print_unknown
 from bridge.core.model.outcome_codes import Code
 from bridge.errors import NotPossible, UnknownName
 from bridge.home import shipped_folder
 from bridge.ledger import unknown_parts
 from bridge.ledger.tables import unknown_part
-from bridge.operations import accepted_parts, doctor, vendor_fields
+from bridge.operations import accepted_parts, doctor, unknown_values, vendor_fields
 from bridge.runs import upkeep
 from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 from tests.operations.desks import desk_of
@@ -275,3 +278,41 @@ def test_an_ignored_value_is_counted(make):
     assert found.seen >= 2
     codes = [each.code for each in doctor.check_ledger(desk_of(estate))]
     assert Code.READ_VALUE not in codes
+
+
+def unread(estate, status):
+    made = estate.apps["helpdesk"].create({"subject": "Help", "customer_email": ANN})
+    estate.apps["helpdesk"].store.get(made["id"])["status"] = status
+    estate.hint("helpdesk", made["id"])
+    return unknown_values.unknown(desk_of(estate))
+
+
+STATUS = ("helpdesk", "ticket", "status")
+
+
+def test_what_may_be_said_of_a_value_is_no_value_that_a_table_could_have(make, tmp_path, capsys):
+    estate = make()
+    (listed,) = values = unread(estate, "@ann")
+    assert (listed.value, listed.is_shape) == ("text of 4 characters", True)
+    print_unknown(values, [], [])
+    assert "values accept helpdesk status VALUE OURS" in capsys.readouterr().out
+    file = tmp_path / "mappings/switch.yaml"
+    before = file.read_text()
+    with pytest.raises(NotPossible, match="give the value itself, as helpdesk:"):
+        accepted_parts.accept_value(
+            desk_of(estate), estate._accounts, STATUS, listed.value, "closed"
+        )
+    assert file.read_text() == before
+    accepted_parts.accept_value(desk_of(estate), estate._accounts, STATUS, "@ann", "closed")
+    assert file.read_text().replace(', "@ann": closed', "") == before
+
+
+def test_a_command_that_is_proposed_runs_nothing_that_a_vendor_wrote(make, capsys):
+    hostile = "it's $(reboot) `reboot`"
+    (listed,) = unread(make(), hostile)
+    print_unknown([replace(listed, value=hostile, is_shape=False)], [], [])
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if "values accept" in x]
+    command = line.partition("    (OURS")[0]
+    quoted = command.partition(" status ")[2].rpartition(" ")[0]
+    assert quoted == "'it'\"'\"'s $(reboot) `reboot`'"
+    assert shlex.split(command)[5] == hostile

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from bridge.core.mapping.compiler import CompiledField
 from bridge.core.mapping.fieldmap import FieldMap
@@ -155,12 +158,20 @@ def carriers(subject: ProofSubject, sync: Sync) -> Iterator[tuple[str, list[Carr
 
 
 def as_yaml(value: Canonical) -> str:
-    """Return a single value as one would write it in YAML."""
+    """Return a single value as one would write it in YAML, so that it is read as just that."""
     if isinstance(value, str):
-        plain = value.replace("_", "").replace("-", "").replace(" ", "").isalnum()
-        is_word = plain and not value[0].isdigit() and value == value.strip()
-        return value if is_word and value not in ("null", "true", "false") else f'"{value}"'
+        is_word = _WORD.fullmatch(value) and value.lower() not in ("null", "true", "false")
+        quoted = json.dumps(value, ensure_ascii=False)
+        return value if is_word else "".join(map(_printable, quoted))
     return {None: "null", True: "true", False: "false"}.get(value, str(value))
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() else f"\\U{ord(char):08x}"
+
+
+_WORD: Final = re.compile(r"[^\W\d][\w-]*( [\w-]*\w)*")
+"""Text that needs no quotes."""
 
 
 def read_words(value: Canonical | Unreadable) -> str:

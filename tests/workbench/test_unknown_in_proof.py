@@ -2,7 +2,9 @@
 
 import pytest
 
+from bridge.config.yaml_reader import parse
 from bridge.home_configuration import proof_of
+from bridge.workbench.carriers import as_yaml
 from bridge.workbench.proof_findings import SeenValue
 from tests.workbench.shipped import proof_of_edits
 
@@ -60,3 +62,23 @@ def test_what_passes_on_one_side_and_has_no_writing_on_another_is_named(
     assert [each.what.partition("as it is at ")[2].split()[0] for each in found] == warned
     assert {(each.law, each.severity) for each in found} <= {("no-writing", "warning")}
     assert proof.refused == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        'x": closed, "open',
+        "a\\nb",
+        "a\nb: c",
+        "Null",
+        "True",
+        "~",
+        "- a",
+        "\u2028",
+        "on hold",
+        "1",
+        "",
+    ],
+)
+def test_a_row_that_is_proposed_has_one_key_whatever_the_vendor_sends(value):
+    assert parse(f"{as_yaml(value)}: open", "f").data == {value: "open"}

@@ -90,6 +90,8 @@ def load(path: Path, shown: str) -> Document:
 
 def read_text(path: Path, shown: str) -> str:
     """Return the text of a file, byte for byte. Raises ConfigError, also when it is missing."""
+    if path.is_fifo():  # whoever opens one waits for somebody to write into it
+        raise ConfigError([f"{shown}:1: cannot be read: it is no file"])
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from bridge.config.yaml_reader import MAX_BYTES, MAX_DEPTH, load, parse
@@ -120,3 +122,9 @@ def test_files(tmp_path):
         load(path, "x")
     path.write_bytes(b"\xef\xbb\xbfa: 1")
     assert load(path, "x").data == {"a": 1}
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "switch.yaml")
+    with pytest.raises(ConfigError, match=r"switch\.yaml:1: cannot be read: it is no file"):
+        load(tmp_path / "switch.yaml", "switch.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, cast
@@ -379,7 +379,10 @@ def _postgresql(url: URL) -> sqlalchemy.Engine:
 def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        # One that is there is not opened. To close it again would take SQLite's locks from all of
+        # this process's connections to it: others would drop the log that these still read.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         _make_private(path)
     except OSError as error:
         raise LedgerError(f"the ledger cannot be made at {path}: {error.strerror}") from error

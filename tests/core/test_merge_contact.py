@@ -89,6 +89,23 @@ def test_f12_fields_that_a_create_did_not_send_are_never_edits():
     assert value(given, "priority") == "urgent"
 
 
+def test_f12_what_a_create_left_to_the_vendor_is_no_word_either_once_its_table_has_changed():
+    given = link("L", "H")
+    look(given, "L", 0, subject="Bill", priority=None)
+    made = seen("H", 1, subject="Bill", priority="normal")
+    absorb_created(given, made, {"subject": "Bill"}, RULES)
+    for revision in ("2", "3"):
+        table = {**LEVELS, "middle": "normal"} if revision == "2" else LEVELS
+        changed = field("priority", table=table, revision=revision)
+        fields = {**MAPS["H"].fields, "priority": changed}
+        under = rules(maps={**MAPS, "H": replace(MAPS["H"], fields=fields)})
+        assert reread(given, under, {"H": {"priority": ["1", "2"]}}) == []
+        assert given.state["priority"].rev == 0
+        assert look(given, "H", 2, under=under, subject="Bill", priority="normal") == []
+    look(given, "H", 3, under=under, priority="urgent")
+    assert value(given, "priority") == "urgent"
+
+
 def test_f12_fields_frozen_by_a_conflict_are_not_level_after_a_create():
     under = rules("manual")
     given = level("L", "P", status="new", subject="s", under=under)

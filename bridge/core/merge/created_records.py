@@ -106,6 +106,9 @@ def _leave_to_vendor(case: Case, raw: Raw) -> None:
             case.state.elements.setdefault(name, Element(present=False, rev=case.state.rev, by=""))
             case.entry.lacks[name] = case.state.elements[name].rev
     silent = case.state.rev == 0 or case.state.value in (None, ())
+    if case.state.rev == 0 and not case.field_map.is_set and not case.agrees(raw):
+        # That is what the system shows for nothing, by whatever table it is read.
+        case.entry.remembered_answer = (case.state.value, raw)
     case.entry.level = case.state.rev if silent or case.agrees(raw) else NEVER
 
 

@@ -151,6 +151,10 @@ def first_contact(case: Case, raw: Raw) -> None:
         return
     value = case.field_map.read(raw)
     case.set_shadow(raw)
+    if known and old == raw and case.state.rev == 0 and case.agrees(raw):
+        # What our create left to the vendor is nobody's word, whatever table reads it (rule F12).
+        case.mark_level()
+        return
     case.entry.remembered_answer = None
     if case.state.rev == 0:
         _begin_state(case, raw, value)

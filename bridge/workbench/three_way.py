@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from bridge.core.model.values import same_json
 
@@ -232,11 +233,21 @@ def _by_path(sides: _Sides) -> str | None:
     return sides.accepted(out.getvalue())
 
 
+class _WithNull(RoundTripRepresenter):
+    """Writes null as the word: nobody reads an empty place as one."""
+
+
+_WithNull.add_representer(
+    type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+)
+
+
 def _round_trip(like: str) -> YAML:
     """Return a reader and writer that keeps comments and quotes, and indents lists as a text."""
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
     yaml.width = 4096
+    yaml.Representer = _WithNull
     found = _LIST_BELOW_KEY.search(like)
     offset = len(found[2]) - len(found[1]) if found else 2
     yaml.indent(mapping=2, sequence=offset + 2, offset=offset)

@@ -292,3 +292,10 @@ def test_odd_yaml_is_merged_or_refused(text):
         if not found.clashes:
             both = {**parse(ours), **parse(theirs)}
             assert parse(found.files["x.yaml"]) == both
+
+
+def test_a_file_that_is_written_anew_has_null_as_the_word():
+    base = changed(("canonical: {subject: a}", "canonical: {subject: a, team: null}"))
+    ours = changed(("2: high}", "2: high, 3: low}"), text=base)
+    theirs = changed(("2: high}", "2: urgent}"), text=base)
+    assert merged(ours, theirs, base) == changed(("2: high}", "2: urgent, 3: low}"), text=base)

@@ -151,14 +151,11 @@ def first_contact(case: Case, raw: Raw) -> None:
         return
     value = case.field_map.read(raw)
     case.set_shadow(raw)
-    if known and old == raw and case.state.rev == 0 and case.agrees(raw):
-        # What our create left to the vendor is nobody's word, whatever table reads it (rule F12).
-        case.mark_level()
+    if case.state.rev == 0:
+        _begin_state(case, raw, value, is_as_it_was=bool(known) and old == raw)
         return
     case.entry.remembered_answer = None
-    if case.state.rev == 0:
-        _begin_state(case, raw, value)
-    elif not known and old is not NO_BASE:
+    if not known and old is not NO_BASE:
         _ask_again(case, raw)
     elif _was_set_by_another_table(case, value):
         _reread(case, raw, value)
@@ -196,9 +193,15 @@ def _ask_again(case: Case, raw: Raw) -> None:
         open_conflict(case, raw, "it was in conflict when its record left, and nobody decided")
 
 
-def _begin_state(case: Case, raw: Raw, value: Canonical) -> None:
-    """Take the state from the first side that says anything; null says nothing yet."""
-    if value is not None:
+def _begin_state(case: Case, raw: Raw, value: Canonical, *, is_as_it_was: bool) -> None:
+    """Take the state from the first side that says anything; null says nothing yet.
+
+    Nor does what our create left to the vendor, whatever table reads it by now (rule F12).
+    """
+    is_left_to_vendor = is_as_it_was and case.agrees(raw)
+    if not is_left_to_vendor:
+        case.entry.remembered_answer = None
+    if value is not None and not is_left_to_vendor:
         move_state(case.state, value, case.connection, (None, case.interval[1]))
         case.note("observed", raw=raw, value=value, rev=case.state.rev)
         case.note_losses(raw)

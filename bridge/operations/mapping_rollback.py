@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from bridge.errors import Busy, NotPossible
-from bridge.ledger import links, mapping_revisions, run_records, timeline
+from bridge.ledger import mapping_revisions, run_records, timeline
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import link as link_acts
@@ -114,7 +114,7 @@ def _kept(desk: Desk, entries: Sequence[TimelineEntry]) -> list[KeptField]:
     kept: list[KeptField] = []
     for entry in entries:
         with desk.ledger.read() as tx:
-            link = links.load(tx, [entry.link_id]).get(entry.link_id)
+            link = desk.context.load(tx, [entry.link_id]).get(entry.link_id)
         ref, why = str(entry.detail["ref"]), str(entry.detail["why"])
         fields = [str(name) for name in entry.detail.get("fields", ())]
         for name in fields:

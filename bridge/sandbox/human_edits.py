@@ -27,7 +27,7 @@ class PlannedEdit:
 
 
 def edits(
-    n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.25
+    n: int, seed: int, where: Sequence[Sequence[str]], conflicting: float = 0.35
 ) -> list[PlannedEdit]:
     """Draft `n` edits of tickets, each on a system that holds the ticket.
 

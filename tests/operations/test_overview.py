@@ -73,7 +73,15 @@ def test_the_doctor_names_each_trouble_with_the_way_out(desk):
     assert stopped.what == "H is stopped, because answered 401"
     assert stopped.since == desk.now()
     assert "bridge connection resume H" in stopped.do
-    assert list(asdict(no_redis)) == ["code", "what", "since", "do", "connection", "note"]
+    assert list(asdict(no_redis)) == [
+        "code",
+        "what",
+        "since",
+        "do",
+        "connection",
+        "note",
+        "tickets",
+    ]
     assert (stopped.code, no_redis.code) == ("BRG-401-KEY", "BRG-REDIS-DOWN")
     assert no_redis.what == "Redis does not answer"
 

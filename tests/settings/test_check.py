@@ -50,8 +50,8 @@ def test_examples_that_hold(tmp_path):
          ("13: ticket.examples[0].written.state: expected "
          "'todo', the mapping writes 'doing'")),
         ("{title: Hi, state: doing", "{mail: x, state: doing",
-         ("13: ticket.examples[0].written.mail: is not written "
-         "by these values; allowed owner, state, title")),
+         ("13: ticket.examples[0].written.mail: is not what "
+         "the mapping writes; allowed owner, state, title")),
         ("agents:", "unreadable: [status]\n      agents:", ("11: ticket.examples[0].unreadable: "
                                                             "expected status to "
          "have no reading, the mapping reads 'open'")),

@@ -138,8 +138,11 @@ class Terminals:
 
     def _here(self, command: str) -> str:
         """Return a command with the identifiers and ports of this time."""
-        for there, here in self.known.items():
-            command = command.replace(there, here)
+        # All at once: what stands in place of one may be the name of another in the page.
+        if self.known:
+            longest_first = sorted(self.known, key=len, reverse=True)
+            names = "|".join(map(re.escape, longest_first))
+            command = re.sub(names, lambda found: self.known[found[0]], command)
         command = re.sub(
             r"127\.0\.0\.1:94(\d\d)",
             lambda found: f"127.0.0.1:{self.base + int(found[1])}",

@@ -9,16 +9,9 @@ import click
 from bridge.cli.operator import at_desk, named
 from bridge.cli.screen import say, say_rows
 from bridge.cli.value_text import short_value
-from bridge.errors import Busy
 from bridge.operations import conflicts
-from bridge.operations.conflicts import Decision, OpenConflict
-from bridge.operations.desk import Desk
+from bridge.operations.conflicts import OpenConflict
 from bridge.operations.times import when
-
-MAX_TRIES = 50
-"""How often we ask for a ticket that a worker is busy with ..."""
-RETRY_SECONDS = 0.2
-"""... and how long we wait in between."""
 
 
 @click.group("conflicts")
@@ -66,17 +59,6 @@ def resolve(ref: str, field: str, value: str | None, take: str | None) -> None:
     if (value is None) == (take is None):
         raise click.UsageError("give either a VALUE or --take CONNECTION")
     with at_desk() as desk:
-        decision = _resolve_when_free(desk, named(desk, ref), field, value, take)
+        decision = conflicts.resolve(desk, named(desk, ref), field, value=value, take=take)
     decided = json.dumps(decision.value, default=str, ensure_ascii=False)
     say(f"{field} of {decision.link} is {decided}; it is being written")
-
-
-def _resolve_when_free(
-    desk: Desk, link_id: str, field: str, value: str | None, take: str | None
-) -> Decision:
-    for _ in range(MAX_TRIES - 1):
-        try:
-            return conflicts.resolve(desk, link_id, field, value=value, take=take)
-        except Busy:
-            desk.context.clock.sleep(RETRY_SECONDS)
-    return conflicts.resolve(desk, link_id, field, value=value, take=take)

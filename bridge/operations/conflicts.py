@@ -21,7 +21,7 @@ from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
 from bridge.operations.link import records as records_of
-from bridge.operations.link_change import change_link
+from bridge.operations.link_change import change_link, when_free
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ def resolve(
     `take` shows. Raises UnknownName for REF, NotPossible when the field is not in conflict or the
     decision does not fit it, Busy while a worker has the ticket.
     """
-    with desk.ledger.transaction() as tx:
+
+    def act(tx: Tx) -> Decision:
         link = find.ticket(tx, desk.context, ref)
         in_conflict(link, field)  # first, for its message helps more than one about the value
         if take is not None:
@@ -97,8 +98,11 @@ def resolve(
             wanted = parse_value(link.entity, desk.context.fields[link.entity], field, str(value))
         decided = decide(tx, desk, link.id, field, wanted)
         desk.write_down(tx, "conflict resolved", f"{link.id} {field}", {"take": take or ""})
+        return Decision(link.id, field, decided)
+
+    decision = when_free(desk, act)
     desk.announce()
-    return Decision(link.id, field, decided)
+    return decision
 
 
 def decide(tx: Tx, desk: Desk, link_id: str, field: str, value: Canonical) -> Canonical:

@@ -21,7 +21,7 @@ from bridge.ledger import hints, links, matching, parking, stray_copies
 from bridge.ledger.database import Tx
 from bridge.operations import find
 from bridge.operations.desk import Desk
-from bridge.operations.link_change import change_link
+from bridge.operations.link_change import change_link, when_free
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +219,15 @@ def _preview(link: Link, consequences: list[str]) -> LinkPreview:
 
 def _act(desk: Desk, action: str, ref: str, act: Callable[[Tx], Link]) -> str:
     """Act in one transaction, together with the audit's line, and wake a worker."""
-    with desk.ledger.transaction() as tx:
+
+    def written_down(tx: Tx) -> str:
         link = act(tx)
         desk.write_down(tx, action, ref, {"ticket": link.id})
+        return link.id
+
+    link_id = when_free(desk, written_down)
     desk.announce()
-    return link.id
+    return link_id
 
 
 def _record(tx: Tx, desk: Desk, ref: str) -> tuple[Link, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bridge.core.model.state import Link, Note
 from bridge.errors import Busy
@@ -15,6 +16,12 @@ from bridge.operations.desk import Desk
 LEASE = timedelta(seconds=10)
 """More than one transaction takes. A worker that wants the ticket meanwhile comes back later."""
 
+MAX_TRIES = 50
+"""How often an act asks for a ticket that a worker is busy with ..."""
+RETRY_SECONDS = 0.2
+"""... and how long it waits in between: a worker has a ticket for as long as its calls take."""
+
+Done = TypeVar("Done")
 LinkChange = Callable[[Link, datetime], list[Note]]
 """Changes a link in place, at a time, and returns what its timeline is to say of it."""
 
@@ -35,3 +42,18 @@ def change_link(tx: Tx, desk: Desk, link_id: str, change: LinkChange) -> Link:
     store_notes(tx, link, notes, now, disputed=True)
     links.release(tx, link_id, owner, fence)
     return link
+
+
+def when_free(desk: Desk, act: Callable[[Tx], Done]) -> Done:
+    """Act in one transaction, as soon as no worker is busy with what the act wants to change.
+
+    Raises Busy when that takes more than about ten seconds.
+    """
+    for _ in range(MAX_TRIES - 1):
+        try:
+            with desk.ledger.transaction() as tx:
+                return act(tx)
+        except Busy:
+            desk.context.clock.sleep(RETRY_SECONDS)
+    with desk.ledger.transaction() as tx:
+        return act(tx)

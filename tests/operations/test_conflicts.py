@@ -1,6 +1,7 @@
 """Open conflicts as values, and their decision."""
 
 from dataclasses import asdict
+from datetime import timedelta
 
 import pytest
 
@@ -105,6 +106,14 @@ def test_a_ticket_that_a_worker_has_is_busy(desk):
         links.lease(tx, conflict.link, "worker", desk.now(), desk.now().replace(year=2030))
     with pytest.raises(Busy, match="ask again in a moment"):
         conflicts.resolve(desk, conflict.ref, "subject", value="x")
+
+
+def test_a_ticket_that_a_worker_has_for_a_moment_is_waited_for(desk):
+    (conflict,) = conflicts.list_open(desk)
+    with desk.ledger.transaction() as tx:
+        links.lease(tx, conflict.link, "worker", desk.now(), desk.now() + timedelta(seconds=2))
+    conflicts.resolve(desk, conflict.ref, "subject", value="x")
+    assert conflicts.list_open(desk) == []
 
 
 @pytest.mark.parametrize(

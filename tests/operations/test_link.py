@@ -1,10 +1,12 @@
 """What an admin does to tickets by hand, and that it stays so."""
 
+from datetime import timedelta
+
 import pytest
 
 from bridge.core.model.syncs import FieldPolicy
 from bridge.errors import NotPossible, UnknownName
-from bridge.ledger import audit, conflict_log, timeline
+from bridge.ledger import audit, conflict_log, links, timeline
 from bridge.operations import conflicts
 from bridge.operations import link as operations
 from tests.flow.world import World, born
@@ -104,6 +106,15 @@ def test_a_ref_that_names_no_ticket_is_an_error_before_anything_is_changed(world
             getattr(operations, name)(desk, "H:none")
     with world.ledger.read() as tx:
         assert audit.recent(tx) == []
+
+
+def test_a_ticket_that_a_worker_has_for_a_moment_is_waited_for(world, desk):
+    born(world)
+    (link,) = world.links()
+    with desk.ledger.transaction() as tx:
+        links.lease(tx, link.id, "worker", desk.now(), desk.now() + timedelta(seconds=2))
+    operations.pause(desk, link.id)
+    assert [each.paused for each in world.links()] == [True]
 
 
 def test_a_record_moves_to_another_ticket(world, desk):

@@ -23,6 +23,7 @@ RECORDS = 20_000
 FIELDS = 15
 LEAST_PER_SECOND = 20_000
 AGENTS = 20
+BARE_ROUNDS = 2_000_000
 OWN = {
     "due_at": ("datetime", {"path": "custom_fields.due", "as": "unix-seconds"}),
     "first_day": ("date", "custom_fields.first_day"),
@@ -97,7 +98,19 @@ def measure(count: int) -> dict[str, float]:
     written = time.process_time()
     if any(len(values) != FIELDS for values in ours):
         raise SystemExit("not every field was read")
-    return {"read": count / (read - began), "written": count / (written - read)}
+    return {
+        "read": count / (read - began),
+        "written": count / (written - read),
+        "bare": BARE_ROUNDS / bare_seconds(),
+    }
+
+
+def bare_seconds() -> float:
+    """Return what a loop that only adds takes here: the rates above are as fast as a machine is."""
+    began, total = time.process_time(), 0
+    for number in range(BARE_ROUNDS):
+        total += number * number % 7
+    return time.process_time() - began
 
 
 def run(count: int = RECORDS, rounds: int = 5) -> dict[str, Any]:
@@ -116,6 +129,11 @@ def run(count: int = RECORDS, rounds: int = 5) -> dict[str, Any]:
             figure(
                 "mapping: written back, on one core",
                 [each["written"] for each in turns],
+                unit="/s",
+            ),
+            figure(
+                "mapping: rounds of a bare loop of Python, for comparison",
+                [each["bare"] for each in turns],
                 unit="/s",
             ),
         ],

@@ -73,6 +73,7 @@ def all_links(context: Context, tx: Tx) -> Iterator[Link]:
 def records(context: Context, tx: Tx) -> Iterator[Fact]:
     """Return a row for each link, each record out of scope, and each value that is not carried."""
     with_strangers = directory.links_with_strangers(tx)
+    not_written = {name: _never_written(context, tx, name) for name in context.connections}
     for link in all_links(context, tx):
         refs = {name: side.remote_id for name, side in link.sides.items()}
         yield {"kind": "link", "entity": link.entity, "refs": refs, **_history(tx, link)}
@@ -83,10 +84,22 @@ def records(context: Context, tx: Tx) -> Iterator[Fact]:
             for field, entry in side.fields.items():
                 stranger = (link.id, field) in with_strangers
                 why = _not_carried(link, field, entry, stranger=stranger)
+                if field in not_written[name] and entry.remembered_answer is not None:
+                    why = why or "this deployment ignores what is written"
                 if why and field in context.maps[name][link.entity].fields:
                     yield {"kind": "not_carried", "field": field, **ref, "why": why}
                 if entry.unreadable and entry.shadow is NO_BASE:
                     yield {"kind": "never_read", "field": field, **ref, "why": entry.unreadable}
+
+
+def _never_written(context: Context, tx: Tx, connection: str) -> frozenset[str]:
+    """Return the fields of tickets that the deployment was found to ignore when they are sent."""
+    found, fields = probes.findings(tx, connection), context.maps[connection].get(TICKET)
+    return frozenset(
+        name
+        for name, mapped in (fields.fields.items() if fields is not None else ())
+        if found.get(mapped.write_key or "") is False
+    )
 
 
 def _not_carried(link: Link, field: str, entry: SideField, *, stranger: bool) -> str:

@@ -7,7 +7,8 @@ pages are one within `web`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,13 @@ def room_of(parts: tuple[str, ...]) -> str:
     return "/".join(parts[1:3]) if parts[1] == "core" and len(parts) > 2 else parts[1]
 
 
-def rooms(root: Path = ROOT) -> Iterator[tuple[str, Path, set[str], set[str]]]:
-    """Yield of every source file: room, path, rooms that it enters, foreign packages it uses."""
+@cache
+def rooms(root: Path = ROOT) -> Sequence[tuple[str, Path, set[str], set[str]]]:
+    """Return of every source file: room, path, rooms that it enters, foreign packages it uses."""
+    return tuple(_rooms(root))
+
+
+def _rooms(root: Path) -> Iterator[tuple[str, Path, set[str], set[str]]]:
     for path in sorted([*(root / "bridge").rglob("*.py"), *(root / "jobs").rglob("*.py")]):
         parts = path.relative_to(root).with_suffix("").parts
         if parts in {("bridge", "__init__"), ("bridge", "core", "__init__")}:

@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
     "user": "bridge.cli.user:group",
+    "token": "bridge.cli.token:group",
     "audit": "bridge.cli.audit:command",
 }
 """Name -> where it is, in the order in which a newcomer meets them. A call imports it alone."""
@@ -94,6 +95,7 @@ LINES: Final = {
     "forget": "Erase a person's values from the ledger: state, history, conflicts, writes and "
     "webhooks.",
     "user": "Say who may use the pages, and as what.",
+    "token": "Say which programs may use the API, and as what.",
     "audit": "List what was done through the bridge and by whom, the newest first.",
 }
 """Name -> the first line of its help."""

@@ -49,6 +49,33 @@ sign_in_failure = Table(
     Column("last_at", UTCDateTime, nullable=False),
 )
 
+# Programs that may use the API, each by a token of which the digest is kept (api_tokens).
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("name", StorableText, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("role", String(20), nullable=False),
+    Column("connections", Json(), nullable=False),
+    Column("made_at", UTCDateTime, nullable=False),
+    Column("made_by", StorableText, nullable=False),
+    Column("ends_at", UTCDateTime, nullable=False),
+    Column("used_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)
+
+# Acts of programs that named a key, with the answer, so that none is done twice (kept_answers).
+kept_answer = Table(
+    "kept_answer",
+    metadata,
+    Column("token", StorableText, primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("at", UTCDateTime, nullable=False, index=True),
+    Column("status", Integer),
+    Column("body", StorableText),
+)
+
 # What operators did, each row with a digest over it and the one before (audit).
 audit = Table(
     "audit",

@@ -32,7 +32,7 @@ from bridge.core.model.entities import Field, FieldTable
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import Busy
-from bridge.ledger import link_codec, links, surveys, value_codec
+from bridge.ledger import kept_answers, link_codec, links, surveys, value_codec
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import (
     attempt,
@@ -148,6 +148,7 @@ def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, in
     _erase_confirmed(tx, data)
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
     surveys.erase(tx)
+    kept_answers.erase(tx)
     return counts
 
 

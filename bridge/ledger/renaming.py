@@ -14,7 +14,16 @@ from sqlalchemy import Table, delete, func, literal, select, update
 from bridge.core.model.markers import original_key
 from bridge.core.model.state import FieldState
 from bridge.core.model.values import Ref
-from bridge.ledger import catch_up, census, connection_health, link_codec, links, matching, tables
+from bridge.ledger import (
+    api_tokens,
+    catch_up,
+    census,
+    connection_health,
+    link_codec,
+    links,
+    matching,
+    tables,
+)
 from bridge.ledger.database import Tx
 from bridge.ledger.matching import LinkKeys
 from bridge.ledger.survey_tables import survey, surveyed_key
@@ -66,6 +75,7 @@ def rename_connection(tx: Tx, old: str, new: str) -> dict[str, int]:
     census.forget(tx)
     counts = {table.name: _rename(tx, table, "connection", old, new) for table in NAMED}
     counts["link"] = sum(_rename_in_states(tx, page, old, new) for page in _pages(tx))
+    counts["api_token"] = api_tokens.rename_connection(tx, old, new)
     _add_originals(tx, new)
     return {name: count for name, count in counts.items() if count}
 

@@ -21,7 +21,9 @@ from sqlalchemy import (
 
 from bridge.ledger.access_tables import (
     account,
+    api_token,
     audit,
+    kept_answer,
     sign_in_failure,
     sign_in_link,
     web_session,
@@ -35,6 +37,7 @@ from bridge.ledger.unknown_tables import unknown_part
 
 __all__ = [
     "account",
+    "api_token",
     "attempt",
     "audit",
     "catch_up",
@@ -47,6 +50,7 @@ __all__ = [
     "figure",
     "inbox",
     "journal",
+    "kept_answer",
     "link",
     "mapping_revision",
     "match_key",

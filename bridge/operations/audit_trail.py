@@ -19,7 +19,7 @@ class Act:
     id: int
     at: datetime
     actor: str
-    """`local:` and the account of this machine, or `user:` and who was signed in to the pages."""
+    """`local:` and this machine's account, `user:` and who was signed in, `token:` and its name."""
     action: str
     subject: str
     """What it was done to."""

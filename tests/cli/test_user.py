@@ -48,3 +48,24 @@ def test_users_from_the_first_command_to_the_last(bridge):
     refused = bridge("audit", "verify")
     assert refused.exit_code == 1
     assert "act 1 does not fit the 0 acts before it" in refused.output
+
+
+def test_tokens_from_the_first_command_to_the_last(bridge):
+    assert "bridge token create" in bridge("token", "list").output
+    made = bridge("token", "create", "ci", "--role", "operator", "--connection", "helpdesk")
+    assert made.exit_code == 0
+    secret = made.stdout.strip()
+    assert secret.startswith("brg_")
+    assert "ci may use the API as operator until " in made.stderr
+    assert "helpdesk" in bridge("token", "list").output
+    assert bridge("token", "create", "ci").exit_code == 1
+    assert bridge("token", "create", "other", "--connection", "nowhere").exit_code == 2
+    assert bridge("token", "revoke", "nobody").exit_code == 2
+    assert bridge("token", "revoke", "ci").exit_code == 0
+    listed = bridge("token", "list", "--json").output
+    row = json.loads(listed)
+    assert (row["name"], row["role"], row["connections"]) == ("ci", "operator", ["helpdesk"])
+    assert row["revoked_at"] is not None
+    assert secret not in listed + bridge("audit", "--json").output
+    new = json.loads(bridge("token", "create", "new", "--json").output)
+    assert (new["token"]["role"], new["secret"][:4]) == ("viewer", "brg_")

@@ -24,6 +24,8 @@ SHORTEST_KEY: Final = 32
 PROXIES: Final = "BRIDGE_ADMIN_PROXIES"
 PATH: Final = "BRIDGE_ADMIN_PATH"
 DEVELOPMENT: Final = "BRIDGE_ADMIN_DEVELOPMENT"
+RECEIVER: Final = "BRIDGE_RECEIVER"
+"""Environment: the address at which vendors reach the receiver, as `https://hooks.example.com`."""
 NAME: Final = "BRIDGE_ADMIN"
 """Environment of a server process: the name under which the process that began it has entered."""
 MOST_THREADS: Final = 4
@@ -69,6 +71,7 @@ def settings() -> SiteSettings:
         development=os.environ.get(DEVELOPMENT, "") == "1",
         proxies=int(proxies),
         path=os.environ.get(PATH, ""),
+        receiver=os.environ.get(RECEIVER, ""),
     )
 
 

@@ -33,13 +33,28 @@ from bridge.cli.process import ACCEPT, begin
     help="The path below which the pages are: /bridge. [default: none]",
 )
 @click.option(
+    "--receiver",
+    default="",
+    envvar="BRIDGE_RECEIVER",
+    help="The address at which vendors reach the receiver: https://hooks.example.com. The pages "
+    "show it, to be copied. [default: none]",
+)
+@click.option(
     "--development",
     is_flag=True,
     envvar="BRIDGE_ADMIN_DEVELOPMENT",
     help="Show /styleguide, with every component.",
 )
 @ACCEPT
-def command(host: str, port: int, proxies: int, path: str, development: bool, accept: bool) -> None:
+def command(
+    host: str,
+    port: int,
+    proxies: int,
+    path: str,
+    receiver: str,
+    development: bool,
+    accept: bool,
+) -> None:
     """Serve the pages: what needs a human, the tickets, and why they are as they are."""
     from bridge import admin_loop  # noqa: PLC0415 - for this alone
 
@@ -47,6 +62,7 @@ def command(host: str, port: int, proxies: int, path: str, development: bool, ac
     bridge.close()
     os.environ[admin_loop.PROXIES] = str(proxies)
     os.environ[admin_loop.PATH] = path
+    os.environ[admin_loop.RECEIVER] = receiver
     os.environ[admin_loop.DEVELOPMENT] = "1" if development else ""
     admin_loop.run_admin(host, port, bridge.worker.owner)
     bridge.leave()

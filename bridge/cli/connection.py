@@ -1,18 +1,33 @@
-"""`bridge connection`: pause a connection, resume one, or give it another name."""
+"""`bridge connection`: show a connection, pause or resume one, or give it another name."""
 
 from __future__ import annotations
 
 import click
 
+from bridge.cli.connection_lines import connection_lines
 from bridge.cli.operator import at_desk
-from bridge.cli.screen import say
+from bridge.cli.screen import say, say_json
 from bridge.core.model.counting import counted
-from bridge.operations import connection, renames
+from bridge.operations import connection, connection_sheets, renames, status
 
 
 @click.group("connection")
 def group() -> None:
-    """Pause a connection, resume one that was paused or refused, or rename one."""
+    """Show a connection, pause one, resume one that was paused or refused, or rename one."""
+
+
+@group.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show(name: str, as_json: bool) -> None:
+    """Show how NAME is, what it can do and was found to do, its webhooks and its settings."""
+    with at_desk() as desk:
+        sheet = connection_sheets.sheet(desk, status.overview(desk), name)
+    if as_json:
+        say_json(sheet)
+        return
+    for line in connection_lines(sheet):
+        say(line)
 
 
 @group.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from bridge.core.model.budget_use import BudgetUse
 from bridge.core.model.syncs import Connection
 
 
@@ -34,3 +35,6 @@ class Budget(Protocol):
 
     def hold_off(self, connection_name: str, seconds: float, now: datetime) -> None:
         """Grant nothing for so long, to anyone: the vendor has said Retry-After."""
+
+    def use(self, connection: Connection, now: datetime) -> BudgetUse | None:
+        """Return how much is in use, and take nothing. None: nobody knows, Redis is away."""

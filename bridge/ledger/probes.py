@@ -56,6 +56,13 @@ def named(tx: Tx, name: str) -> list[Finding]:
     return [Finding(*row) for row in rows]
 
 
+def by_name(tx: Tx, connection: str) -> dict[str, Finding]:
+    """Return a connection's findings by name, whole."""
+    columns = (probed.c.connection, probed.c.value, probed.c.why, probed.c.at)
+    rows = select(probed.c.name, *columns).where(probed.c.connection == connection)
+    return {name: Finding(*row) for name, *row in tx.execute(rows.order_by(probed.c.name))}
+
+
 def reasons(tx: Tx, connection: str) -> dict[str, str]:
     """Return the reason of each finding, by name."""
     return dict(

@@ -84,7 +84,12 @@ def _store(tx: Tx, name: str, value: int) -> None:
 
 def current(tx: Tx, now: datetime) -> list[RefusedWebhooks]:
     """Return what is refused these days, unless it is over: see MENDED_AFTER."""
-    return [row for row in _all(tx).values() if now - row.last <= SHOWN_FOR and not _over(tx, row)]
+    return [row for row, over in lately(tx, now) if not over]
+
+
+def lately(tx: Tx, now: datetime) -> list[tuple[RefusedWebhooks, bool]]:
+    """Return what was refused these days, each with whether it is over: see MENDED_AFTER."""
+    return [(row, _over(tx, row)) for row in _all(tx).values() if now - row.last <= SHOWN_FOR]
 
 
 def accepted(tx: Tx, row: RefusedWebhooks, most: int) -> AcceptedWebhooks:

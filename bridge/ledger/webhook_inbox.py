@@ -270,6 +270,43 @@ def recent(
     return [dict(row) for row in tx.execute(statement).mappings()]
 
 
+def page(
+    tx: Tx,
+    *,
+    verdict: str | None = None,
+    connection: str | None = None,
+    remote_id: str | None = None,
+    before: int | None = None,
+    limit: int,
+    within: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Return webhooks, newest first, and from before which id it goes on; None: that was all.
+
+    So many `within` are looked at, however few of them fit.
+    """
+    if before is None:
+        before = 1 + (tx.execute(select(func.max(inbox.c.id))).scalar() or 0)
+    wanted = {"verdict": verdict, "connection": connection, "remote_id": remote_id}
+    fits = [inbox.c[name] == value for name, value in wanted.items() if value is not None]
+    looked_at = (inbox.c.id < before, inbox.c.id >= before - within)
+    statement = select(inbox).where(*looked_at, *fits).order_by(inbox.c.id.desc())
+    rows = [dict(row) for row in tx.execute(statement.limit(limit + 1)).mappings()]
+    if len(rows) > limit:
+        return rows[:limit], rows[limit - 1]["id"]
+    older = select(inbox.c.id).where(inbox.c.id < before - within).order_by(inbox.c.id.desc())
+    newest = tx.execute(older.limit(1)).scalar()
+    return rows, None if newest is None else newest + 1
+
+
+def last_of(tx: Tx, connection: str, within: int) -> datetime | None:
+    """Return when a connection's last webhook came; None: it is not among so many of the newest."""
+    newest = select(func.coalesce(func.max(inbox.c.id), 0)).scalar_subquery()
+    rows = select(inbox.c.received_at).where(
+        inbox.c.id > newest - within, inbox.c.connection == connection
+    )
+    return tx.execute(rows.order_by(inbox.c.id.desc()).limit(1)).scalar()
+
+
 def get(tx: Tx, row_id: int) -> dict[str, Any] | None:
     """Return one webhook."""
     row = tx.execute(select(inbox).where(inbox.c.id == row_id)).mappings().first()

@@ -2,8 +2,47 @@
 
 from __future__ import annotations
 
-from bridge.ledger import connection_health, parking, probes
+from dataclasses import dataclass
+
+from bridge.ledger import connection_health, outstanding_work, parking, probes
+from bridge.ledger.database import Tx
 from bridge.operations.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAct:
+    """What pausing or resuming a connection is about, before it is done."""
+
+    connection: str
+    state: str
+    """How the connection is now, in words; empty: it is in use."""
+    syncs: list[str]
+    """Those that it is a member of."""
+    waiting: int
+    """Pieces of its work that are outstanding."""
+    parked: int
+    """Pieces that are set aside, which neither act moves."""
+    tried_again: list[str]
+    """What it was found not to do, and is tried again once it is resumed."""
+
+
+def look(desk: Desk, name: str) -> ConnectionAct:
+    """Return what pausing or resuming is about now. Raises UnknownName."""
+    desk.connection(name)
+    with desk.ledger.read() as tx:
+        waiting, parked = outstanding_work.count(tx, name)
+        return ConnectionAct(
+            connection=name,
+            state=connection_health.get(tx, name).words(desk.now()),
+            syncs=[sync.name for sync in desk.config.syncs.values() if name in sync.members],
+            waiting=waiting,
+            parked=parked,
+            tried_again=sorted(_refusals(tx, name) - parking.told_of(tx, name)),
+        )
+
+
+def _refusals(tx: Tx, name: str) -> set[str]:
+    return {finding for finding, works in probes.findings(tx, name).items() if not works}
 
 
 def pause(desk: Desk, name: str, why: str = "") -> None:

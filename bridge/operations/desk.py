@@ -16,6 +16,7 @@ from bridge import wiring
 from bridge.config import Config
 from bridge.connectors.contract import Connector
 from bridge.core.model.syncs import Connection, Sync
+from bridge.engine.budget import Budget
 from bridge.engine.context import Context
 from bridge.errors import UnknownName
 from bridge.ledger import audit
@@ -35,6 +36,8 @@ class Desk:
     bell: Bell
     actor: str
     """Who asks and acts, as the audit names them: `local:ana`."""
+    budget: Budget
+    """The calls that connections allow, which operations only look at."""
     files_notice: str = ""
     """How the files differ from those that the bridge runs by, in words."""
 
@@ -115,4 +118,5 @@ def of(bridge: wiring.Bridge, actor: str) -> Desk:
         connectors=bridge.connectors,
         bell=bridge.doorbell,
         actor=actor,
+        budget=bridge.worker.budget,
     )

@@ -28,3 +28,8 @@ class RecentOverview:
             if self._found is None or not timedelta() <= desk.now() - self._found.at < KEPT:
                 self._found = status.overview(desk)
             return self._found
+
+    def forget(self) -> None:
+        """Have the next one found out anew, whoever asks."""
+        with self._turn:
+            self._found = None

@@ -186,7 +186,7 @@ def _connection(
         records=status.sides.get(name, 0),
         lag=_seconds(waiting_since, now),
         writes_last_minute=status.writes.get(name, 0),
-        rates=[_rate(rate) for rate in connection.rates],
+        rates=[rate_text(rate) for rate in connection.rates],
         figures={
             metric.name: metric.value
             for metric in status.account_metrics
@@ -208,5 +208,6 @@ def _seconds(since: datetime | None, now: datetime) -> float:
     return round(max(0.0, (now - since).total_seconds()), 1) if since else 0.0
 
 
-def _rate(rate: Rate) -> str:
+def rate_text(rate: Rate) -> str:
+    """Return a declared rate as the files have it: `480/minute`."""
     return f"{rate.calls}/{_PERIODS[int(rate.seconds)]}"

@@ -61,6 +61,9 @@ class FreeBudget:
     def hold_off(self, *_asked: object) -> None:
         """Nothing is held."""
 
+    def use(self, *_asked: object) -> None:
+        """Say that nobody knows."""
+
 
 def rehearsal_context(context: Context, clock: Clock) -> Context:
     """Return the flow's context for a rehearsal.

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
+from bridge.core.model.budget_use import BudgetUse
 from bridge.core.model.lanes import SHARES
 from bridge.core.model.syncs import Connection, Rate
 from bridge.queue.redis_address import Address, connect
@@ -123,6 +124,24 @@ redis.call('HSET', state, 'until', string.format('%.6f', till))
 return '0'
 """
 
+_USE: Final = """
+local log, leases, state = KEYS[1], KEYS[2], KEYS[3]
+local now = tonumber(ARGV[1])
+if now < 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+local at = string.format('%.6f', now)
+local till = tonumber(redis.call('HGET', state, 'until') or '') or 0
+local use = {redis.call('ZCOUNT', leases, '(' .. at, '+inf'), tostring(math.max(0, till - now))}
+for i = 2, #ARGV do
+  local begin = string.format('%.6f', now - tonumber(ARGV[i]))
+  table.insert(use, redis.call('ZCOUNT', log, '(' .. begin, '+inf'))
+end
+return use
+"""
+"""Only looks: calls in flight, the time of rest that is left, and the calls in each window."""
+
 
 class RedisBudget:
     """The budget in Redis; one atomic script for each question, timed by Redis' own clock.
@@ -183,6 +202,16 @@ class RedisBudget:
             self._hold_off(keys=_keys(connection_name), args=arguments)
         except (RedisError, OSError):
             return
+
+    def use(self, connection: Connection, now: datetime) -> BudgetUse | None:
+        """Return how much is in use, and take nothing. None: nobody knows, Redis is away."""
+        arguments: list[str | float] = [self._time(now)]
+        arguments += [rate.seconds for rate in connection.rates]
+        try:
+            in_flight, held_off, *made = self._line.run(_USE, _keys(connection.name), arguments)
+        except (RedisError, OSError):
+            return None
+        return BudgetUse(tuple(map(int, made)), int(in_flight), float(held_off))
 
     def close(self) -> None:
         """Close the connections."""
@@ -278,6 +307,20 @@ class MemoryBudget:
         with self._lock:
             usage = self._at(connection_name, at)
             usage.until = max(usage.until, at + seconds)
+
+    def use(self, connection: Connection, now: datetime) -> BudgetUse | None:
+        """Return how much is in use, and take nothing."""
+        at = now.timestamp()
+        with self._lock:
+            usage = self._usage.get(connection.name) or _ConnectionUsage(born=at)
+            return BudgetUse(
+                made=tuple(
+                    sum(call > at - rate.seconds for call in usage.calls)
+                    for rate in connection.rates
+                ),
+                in_flight=sum(until > at for until in usage.leases.values()),
+                held_off=max(0.0, usage.until - at),
+            )
 
     def _at(self, connection_name: str, at: float) -> _ConnectionUsage:
         usage = self._usage.setdefault(connection_name, _ConnectionUsage(born=at))

@@ -280,7 +280,10 @@ class Stack:
     def _start_pages(self) -> None:
         host, port = self.settings.host, free_port(self.settings.host, self.settings.admin_port)
         self.pages_url = _address(host, port)
-        self.children.start("admin", ["admin", "--host", host, "--port", str(port)])
+        where = ["--host", host, "--port", str(port)]
+        # Where vendors reach it by another way, as through a proxy, the environment says so.
+        where += [] if os.environ.get("BRIDGE_RECEIVER") else ["--receiver", self.url]
+        self.children.start("admin", ["admin", *where])
 
     def _start_valkey(self) -> None:
         self._valkey = self._exits.enter_context(Embedded(socket_for(self.settings.home).parent))

@@ -5,6 +5,7 @@ from pathlib import Path
 from bridge.config import Agents, Config, Settings
 from bridge.operations.desk import Desk
 from bridge.queue.bell import NullDoorbell
+from bridge.queue.redis_budget import MemoryBudget
 from bridge.wiring import Bridge
 
 
@@ -25,6 +26,7 @@ def desk_of(bridge, *, people=None):
         connectors=bridge.connectors,
         bell=NullDoorbell(),
         actor="local:me",
+        budget=MemoryBudget(),
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.core.model.budget_use import BudgetUse
 from bridge.core.model.lanes import LANES, SHARES
 from bridge.core.model.syncs import Connection, Rate
 from bridge.queue.redis_budget import MemoryBudget, RedisBudget
@@ -69,6 +70,21 @@ def test_it_begins_low_and_allows_a_burst_once_a_window_is_known(budget):
     later = START + timedelta(seconds=30)
     assert [budget.acquire(to, f"b{n}", later, 1) for n in range(10)] == [0.0] * 10
     assert budget.acquire(to, "b10", later, 1) == pytest.approx(10.0)
+
+
+def test_whoever_looks_sees_what_is_in_use_and_takes_nothing(budget):
+    to = connection(Rate(10, 1.0), Rate(100, 60.0))
+    assert budget.use(to, START) == BudgetUse((0, 0), 0, 0.0)
+    budget.acquire(to, "first", START, 5.0)
+    later = START + timedelta(seconds=30)
+    for number in range(3):
+        assert budget.acquire(to, f"h{number}", later, 5.0) == 0
+    budget.release("helpdesk", "h0")
+    for _ in range(20):
+        assert budget.use(to, later) == BudgetUse((3, 4), 2, 0.0)
+    budget.hold_off("helpdesk", 7.0, later)
+    assert budget.use(to, later).held_off == pytest.approx(7.0)
+    assert budget.use(to, later + timedelta(seconds=6)).in_flight == 0
 
 
 def test_an_emptied_redis_begins_low_again(redis, valkey):
@@ -243,6 +259,10 @@ def test_without_redis_nothing_is_granted(tmp_path):
 
 
 @pytest.mark.usefixtures("redis")
+def test_without_redis_nobody_knows_what_is_in_use(tmp_path):
+    assert RedisBudget(f"unix://{tmp_path}/none.sock").use(connection(Rate(1, 1.0)), START) is None
+
+
 def test_several_workers_share_one_budget_by_the_servers_clock(valkey):
     first, second = RedisBudget(valkey.url), RedisBudget(valkey.url)
     to = connection(Rate(1, 3600.0))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
-from flask import Blueprint, Response, current_app, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, url_for
 
 from bridge.core.model.outcome_codes import Code
+from bridge.operations.desk import Desk
 from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
 from bridge.operations.status import Overview
 from bridge.operations.sync_map import sync_map
 from bridge.web.pages import map_drawing, visitor
+from bridge.web.pages.living import living
 
 pages: Final = Blueprint("overview", __name__)
 RECENT: Final = "recent overview"
@@ -24,23 +25,29 @@ RECENT: Final = "recent overview"
 def page() -> Response:
     """Show all; to a page that is open already, the living part alone, if anything moved."""
     desk = visitor.desk()
-    shown: Overview = current_app.extensions[RECENT].current(desk)
+    shown = recent(desk)
     the_map = sync_map(desk, shown)
-    parts = {
-        "shown": shown,
-        "needs": needs(shown),
-        "ways": _ways(shown),
-        "map": the_map,
-        "drawing": map_drawing.draw(the_map),
-        "now": shown.at,
-        "command": "bridge status",
-    }
-    if not request.headers.get("HX-Request"):
-        return make_response(render_template("overview.html", **parts))
-    answer = make_response(render_template("overview_living.html", **parts))
-    answer.set_etag(hashlib.sha256(answer.get_data()).hexdigest()[:32])
-    answer.make_conditional(request)
-    return answer
+    return living(
+        "overview",
+        shown=shown,
+        needs=needs(shown),
+        ways=_ways(shown),
+        map=the_map,
+        drawing=map_drawing.draw(the_map),
+        now=shown.at,
+        command="bridge status",
+    )
+
+
+def recent(desk: Desk) -> Overview:
+    """Return the overview as it was found out lately, for all who look."""
+    found: Overview = current_app.extensions[RECENT].current(desk)
+    return found
+
+
+def forget() -> None:
+    """Have the overview found out anew: somebody has just changed what it shows."""
+    current_app.extensions[RECENT].forget()
 
 
 def _ways(shown: Overview) -> dict[str, str]:

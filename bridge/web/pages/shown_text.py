@@ -25,6 +25,9 @@ PICTURES: Final = 0x2400
 """Unicode has a picture for each of the first 32 control characters, from here on."""
 LONGEST: Final = 2_000
 """Characters of one value on a page; there is always a way to the whole."""
+BRIEF: Final = 160
+"""Characters of a text in a list."""
+LONGEST_BODY: Final = 10_000
 ID_WIDTH: Final = 13
 ID_START: Final = 8
 
@@ -54,6 +57,22 @@ def value_text(value: Any) -> str:
     """Return a ticket's value as text for a page, cut at LONGEST."""
     text = _whole(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def brief(text: str) -> str:
+    """Return the beginning of a text, for a list; a page of its own has the whole."""
+    return text if len(text) <= BRIEF else f"{text[:BRIEF].rstrip()}…"
+
+
+def body_text(body: str) -> str:
+    """Return a webhook's body as text for a page, cut where a page ends."""
+    return body if len(body) <= LONGEST_BODY else f"{body[:LONGEST_BODY]}…"
+
+
+def quoted(word: str) -> str:
+    """Return a word as a shell takes it, for the command at the foot of a page."""
+    plain = word.replace("'", "'\\''")
+    return word if word.replace("-", "").replace("@", "").isalnum() else f"'{plain}'"
 
 
 def _whole(value: Any) -> str:
@@ -88,11 +107,12 @@ def ago(at: datetime, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     if abs(seconds) < 5:
         return "just now"
-    text = _span(abs(seconds))
+    text = span(abs(seconds))
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a length of time in one unit."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
         if seconds >= size:
             number = int(seconds // size)
@@ -112,10 +132,13 @@ def machine_time(at: datetime) -> str:
 
 FILTERS: Final = {
     "ago": ago,
+    "body_text": body_text,
+    "brief": brief,
     "counted": counted,
     "exact": exact,
     "machine_time": machine_time,
     "short_id": short_id,
+    "span": span,
     "value_text": value_text,
     "with_code": with_code,
 }

@@ -19,6 +19,8 @@ from bridge.operations.permissions import Permission
 from bridge.operations.recent_overview import RecentOverview
 from bridge.web.pages import (
     conflict_pages,
+    connection_pages,
+    event_pages,
     headers,
     overview_page,
     problem_pages,
@@ -50,9 +52,14 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Tickets", "tickets.listing", Permission.SEE),
     MenuPage("Problems", "problems.listing", Permission.SEE),
     MenuPage("Conflicts", "conflicts.listing", Permission.SEE),
+    MenuPage("Connections", "connections.listing", Permission.SEE),
+    MenuPage("Events", "events.listing", Permission.SEE),
 )
 """The pages that one begins with, in the order of the menu."""
-PAGES: Final = (overview_page, ticket_pages, problem_pages, conflict_pages, sign_in_pages)
+PAGES: Final = (
+    *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
+    *(event_pages, sign_in_pages),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class SiteSettings:
     """So many proxies stand before it, whose `X-Forwarded-…` is believed."""
     path: str = ""
     """The path below which all pages are, such as `/bridge`; empty: none."""
+    receiver: str = ""
+    """The address at which vendors reach the receiver; empty: nobody has told it."""
 
 
 def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
@@ -82,6 +91,7 @@ def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,  # a form is good for as long as its session
     )
+    app.config[connection_pages.RECEIVER] = settings.receiver.rstrip("/")
     app.extensions[overview_page.RECENT] = RecentOverview()
     app.session_interface = visitor.BrowserSession()
     # The guard looks before the forms are checked: who is not let in learns nothing of them.

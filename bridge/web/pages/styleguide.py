@@ -7,10 +7,16 @@ from typing import Any, Final
 
 from flask import Blueprint, render_template
 
+from bridge.core.model.capabilities import Support
 from bridge.core.model.outcome_codes import Code
+from bridge.operations import inbox
+from bridge.operations.connection_sheets import AbilityLine, Finding, RateUse
 from bridge.operations.permissions import Permission
+from bridge.operations.refused_deliveries import RefusedDeliveries
+from bridge.operations.sync_map import MapPlace
 from bridge.operations.ticket_cells import CellMark, TicketCell
 from bridge.operations.timeline_sentences import TimelineSentence
+from bridge.operations.trouble import Trouble
 from bridge.web.pages import visitor
 from bridge.web.pages.refusals import problem
 
@@ -55,10 +61,35 @@ def samples(texts: tuple[str, ...]) -> dict[str, Any]:
         (mark, TicketCell(mark, texts[number % len(texts)], first if number > 2 else "", "", now))
         for number, mark in enumerate(CellMark)
     ]
-    return {
+    return _of_connections(texts) | {
         "texts": texts,
         "first": first,
         "entries": entries,
         "cells": cells,
         "problem": problem(Code.KEY, f"helpdesk answered 401: {first}"),
+    }
+
+
+def _of_connections(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the components of connections and events are shown with."""
+    now, first = visitor.desk().now(), texts[0]
+    return {
+        "places": [
+            MapPlace(first, first, step == "in step", step, health, first, 7, 1)
+            for step, health in (("in step", "ok"), ("4 min behind", "ok"), (first, "never called"))
+        ],
+        "rates": [RateUse("480/minute", 480, used) for used in (0, 130, 480, None)],
+        "abilities": [
+            AbilityLine("tags", Support.PROBED, None),
+            AbilityLine("tags", Support.PROBED, Finding("helpdesk", False, first, now)),
+        ],
+        "verdicts": inbox.VERDICTS,
+        "refused": [
+            RefusedDeliveries(name, Code.HOOK_SIGNATURE, first, first, 61, now, now, over)
+            for name, over in (("helpdesk", False), ("", True), (first, False))
+        ],
+        "troubles": [
+            Trouble(Code.KEY, first, now, f"say `bridge doctor` {first}", "helpdesk", tickets=3),
+            Trouble(Code.HOOK_UNKNOWN, first, None, "nothing", note=True),
+        ],
     }

@@ -11,7 +11,7 @@ from bridge.operations.permissions import Permission
 from bridge.operations.ticket_cells import sheet
 from bridge.operations.ticket_states import TicketState
 from bridge.operations.tickets import Wanted
-from bridge.web.pages import visitor
+from bridge.web.pages import shown_text, visitor
 
 pages: Final = Blueprint("tickets", __name__, url_prefix="/tickets")
 PAGE_SIZE: Final = 50
@@ -55,16 +55,11 @@ def _command(given: dict[str, str]) -> str:
     """Return the command that lists the same."""
     words = ["bridge tickets"]
     if given["text"]:
-        words.append(_quoted(given["text"]))
-    words += [f"--{name} {_quoted(value)}" for name, value in given.items() if value][
+        words.append(shown_text.quoted(given["text"]))
+    words += [f"--{name} {shown_text.quoted(value)}" for name, value in given.items() if value][
         bool(given["text"]) :
     ]
     return " ".join(words)
-
-
-def _quoted(word: str) -> str:
-    plain = word.replace("'", "'\\''")
-    return word if word.replace("-", "").replace("@", "").isalnum() else f"'{plain}'"
 
 
 @pages.get("/<ref>")

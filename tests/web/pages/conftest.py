@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bridge.ledger import webhook_inbox
 from bridge.operations import sign_in, users
 from bridge.operations.permissions import Role
 from bridge.web.pages import visitor
@@ -77,3 +78,20 @@ def site(world):
 
 def csrf_of(page):
     return re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+
+
+def came(site, connection, number=1, **changes):
+    """Put a webhook into the inbox, as the receiver does; return its id."""
+    values = {
+        "connection": connection,
+        "delivery_key": f"delivery-{number}",
+        "received_at": site.desk.now(),
+        "headers": {"content-type": "application/json"},
+        "projection": {"event": "ticket.updated", "id": f"tkt_{number}"},
+        "digest": "d" * 64,
+        "event": "ticket.updated",
+        "entity": "ticket",
+        "remote_id": f"tkt_{number}",
+    }
+    with site.desk.ledger.transaction() as tx:
+        return webhook_inbox.accept(tx, **(values | changes))[0]

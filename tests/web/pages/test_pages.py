@@ -30,8 +30,9 @@ HOSTILE = (
 )
 OURS = {
     *("a", "bdi", "body", "button", "caption", "circle", "code", "dd", "defs", "div", "dl", "dt"),
-    *("figcaption", "figure", "footer", "form", "g", "h1", "h2", "head", "header", "html", "img"),
-    *("input", "label", "li", "link", "main", "marker", "meta", "nav", "ol", "option", "p", "path"),
+    *("figcaption", "figure", "footer", "form", "g", "h1", "h2", "h3", "head", "header", "html"),
+    *("img", "input", "label", "li", "link", "main", "marker", "meta", "meter", "nav", "ol"),
+    *("option", "p", "path"),
     *("rect", "script", "section", "select", "small", "span", "strong", "svg", "table", "tbody"),
     *("td", "text", "th", "thead", "time", "title", "tr", "ul"),
 }

@@ -239,21 +239,64 @@ def recent(
         statement = statement.where(drift.c.run_id.in_(list(runs)))
     if connection is not None:
         statement = statement.where(drift.c.connection == connection)
-    return [
-        Drifted(
-            str(row.run_id),
-            row.connection,
-            row.entity,
-            row.remote_id,
-            row.kind,
-            row.fields,
-            row.since,
-            row.why,
-            row.found_at,
-            row.healed_at,
-        )
-        for row in tx.execute(statement)
-    ]
+    return [_drifted(row) for row in tx.execute(statement)]
+
+
+def _drifted(row: Any) -> Drifted:
+    return Drifted(
+        str(row.run_id),
+        row.connection,
+        row.entity,
+        row.remote_id,
+        row.kind,
+        row.fields,
+        row.since,
+        row.why,
+        row.found_at,
+        row.healed_at,
+    )
+
+
+def page(
+    tx: Tx,
+    *,
+    connection: str | None = None,
+    missed: bool = False,
+    before: int | None = None,
+    limit: int,
+    within: int,
+) -> tuple[list[Drifted], int | None]:
+    """Return findings, newest first, and from before which id it goes on; None: that was all.
+
+    `missed`: only those that no webhook told of. So many `within` are looked at, however few of
+    them fit.
+    """
+    if before is None:
+        before = 1 + (tx.execute(select(func.max(drift.c.id))).scalar() or 0)
+    fits = [drift.c.id < before, drift.c.id >= before - within]
+    fits += [drift.c.connection == connection] if connection is not None else []
+    fits += [drift.c.why == SILENT] if missed else []
+    newest = select(drift).where(*fits).order_by(drift.c.id.desc()).limit(limit + 1)
+    rows = tx.execute(newest).all()
+    if len(rows) > limit:
+        return [_drifted(row) for row in rows[:limit]], rows[limit - 1].id
+    older = tx.execute(select(func.max(drift.c.id)).where(drift.c.id < before - within)).scalar()
+    return [_drifted(row) for row in rows], None if older is None else older + 1
+
+
+def reasons(
+    tx: Tx, since: datetime, connection: str | None, limit: int
+) -> list[tuple[str, str, int, datetime]]:
+    """Return why webhooks had not told of what was found since then, the most frequent first.
+
+    That is: connection, reason, how often, and when it was found last.
+    """
+    groups = (drift.c.connection, drift.c.why)
+    counted = select(*groups, func.count(), func.max(drift.c.found_at)).group_by(*groups)
+    fits = [drift.c.found_at >= since]
+    fits += [drift.c.connection == connection] if connection is not None else []
+    rows = tx.execute(counted.where(*fits).order_by(func.count().desc(), *groups).limit(limit))
+    return [(name, why, number, last) for name, why, number, last in rows]
 
 
 def counts(tx: Tx, run_id: int) -> dict[str, int]:

@@ -9,7 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from bridge.core.model.counting import counted
-from bridge.errors import NotPossible, UnknownName
+from bridge.errors import NotPossible
 from bridge.operations import inbox, refused_deliveries
 from bridge.operations.inbox import WantedEvents
 from bridge.operations.permissions import Permission
@@ -28,7 +28,7 @@ SHOWN_NUMBERS: Final = 20
 def listing() -> str:
     """Show the newest webhooks that fit, the account of all, and what was refused."""
     desk, wanted = visitor.desk(), _wanted()
-    before = _before()
+    before = visitor.number_given("before")
     return render_template(
         "events.html",
         page=inbox.listed(desk, wanted, before=before, limit=PAGE_SIZE),
@@ -64,21 +64,14 @@ def _options(wanted: WantedEvents) -> list[str]:
     return [f"--{name} {shown_text.quoted(value)}" for name, value in named.items() if value]
 
 
-def _before() -> int | None:
-    given = request.args.get("before", "")
-    return int(given) if given.isdecimal() and len(given) < len(str(LARGEST_ID)) else None
-
-
 @pages.get("/<int:number>")
 @visitor.needs(Permission.SEE)
 def one(number: int) -> str:
     """Show one webhook: what was kept of it, and what became of the record that it named."""
     desk = visitor.desk()
-    if number > LARGEST_ID:
-        raise UnknownName(f"no webhook {number}")
     return render_template(
         "event.html",
-        sheet=inbox.sheet(desk, number),
+        sheet=inbox.sheet(desk, min(number, LARGEST_ID)),
         now=desk.now(),
         command=f"bridge inbox show {number}",
     )
@@ -118,7 +111,9 @@ def do() -> Response:
     """Have the records of just those webhooks read again that were looked at."""
     desk = visitor.desk()
     given = request.form.get("numbers", "").split()
-    if not given or not all(each.isdecimal() and len(each) < 19 for each in given):
+    if not given or not all(
+        each.isdecimal() and len(each) < visitor.LONGEST_NUMBER for each in given
+    ):
         raise NotPossible("no webhooks were named; look at them once more, then say so")
     inbox.reprocess(desk, [int(each) for each in given[: inbox.MOST_AT_ONCE]])
     desk.announce()

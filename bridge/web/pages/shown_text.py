@@ -25,7 +25,7 @@ PICTURES: Final = 0x2400
 """Unicode has a picture for each of the first 32 control characters, from here on."""
 LONGEST: Final = 2_000
 """Characters of one value on a page; there is always a way to the whole."""
-BRIEF: Final = 160
+BRIEF: Final = 120
 """Characters of a text in a list."""
 LONGEST_BODY: Final = 10_000
 ID_WIDTH: Final = 13

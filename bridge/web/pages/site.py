@@ -20,6 +20,7 @@ from bridge.operations.recent_overview import RecentOverview
 from bridge.web.pages import (
     conflict_pages,
     connection_pages,
+    drift_pages,
     event_pages,
     headers,
     overview_page,
@@ -54,11 +55,12 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Conflicts", "conflicts.listing", Permission.SEE),
     MenuPage("Connections", "connections.listing", Permission.SEE),
     MenuPage("Events", "events.listing", Permission.SEE),
+    MenuPage("Drift", "drift.listing", Permission.SEE),
 )
 """The pages that one begins with, in the order of the menu."""
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
-    *(event_pages, sign_in_pages),
+    *(event_pages, drift_pages, sign_in_pages),
 )
 
 

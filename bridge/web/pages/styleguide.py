@@ -11,13 +11,14 @@ from bridge.core.model.capabilities import Support
 from bridge.core.model.outcome_codes import Code
 from bridge.operations import inbox
 from bridge.operations.connection_sheets import AbilityLine, Finding, RateUse
+from bridge.operations.drift import Drifted
 from bridge.operations.permissions import Permission
 from bridge.operations.refused_deliveries import RefusedDeliveries
 from bridge.operations.sync_map import MapPlace
 from bridge.operations.ticket_cells import CellMark, TicketCell
 from bridge.operations.timeline_sentences import TimelineSentence
 from bridge.operations.trouble import Trouble
-from bridge.web.pages import visitor
+from bridge.web.pages import spark_drawing, visitor
 from bridge.web.pages.refusals import problem
 
 pages: Final = Blueprint("styleguide", __name__)
@@ -87,6 +88,14 @@ def _of_connections(texts: tuple[str, ...]) -> dict[str, Any]:
         "refused": [
             RefusedDeliveries(name, Code.HOOK_SIGNATURE, first, first, 61, now, now, over)
             for name, over in (("helpdesk", False), ("", True), (first, False))
+        ],
+        "drawings": [
+            spark_drawing.draw([(f"{first} {day}", day * day, day) for day in range(7)], first),
+            spark_drawing.draw([], "nothing"),
+        ],
+        "findings": [
+            Drifted("7", "helpdesk", "ticket", first, "changed", [first], now, first, now, None),
+            Drifted("7", "helpdesk", "ticket", "tkt_1", "new", [], None, first, now, now),
         ],
         "troubles": [
             Trouble(Code.KEY, first, now, f"say `bridge doctor` {first}", "helpdesk", tickets=3),

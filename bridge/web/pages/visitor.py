@@ -25,6 +25,8 @@ from bridge.web.pages.refusals import PageRefused
 TOKEN: Final = "token"  # noqa: S105 - the name of it
 COOKIE: Final = "bridge"
 SECURE_COOKIE: Final = "__Host-bridge"
+LONGEST_NUMBER: Final = 19
+"""Digits; the databases know no longer ones."""
 OPEN: Final = "open"
 """What an open view needs: nothing."""
 
@@ -114,6 +116,12 @@ def desk() -> Desk:
 def may(permission: Permission) -> bool:
     """Return whether whoever looks may do this."""
     return g.user is not None and g.user.may(permission)
+
+
+def number_given(name: str) -> int | None:
+    """Return a number that the address names, such as where a page of a list goes on."""
+    given = request.args.get(name, "")
+    return int(given) if given.isdecimal() and len(given) < LONGEST_NUMBER else None
 
 
 def let_in(entry: SignedIn) -> None:

@@ -27,6 +27,7 @@ LEAST = {
     "events.reprocess": Role.OPERATOR,
     "events.preview": Role.OPERATOR,
     "events.do": Role.OPERATOR,
+    "drift.listing": Role.VIEWER,
     "styleguide.page": Role.VIEWER,
     "sign_in.form": None,
     "sign_in.enter": None,

@@ -279,24 +279,6 @@ def test_a_webhook_is_reprocessed_by_reading_its_record_not_by_believing_it(home
     assert home.audited() == [("inbox reprocess", str(first))]
 
 
-# --- connections
-
-
-def test_a_connection_is_shown_with_all_that_is_known_and_no_secret(home):
-    home("connection", "pause", "helpdesk", "--why", "they move house")
-    text = home("connection", "show", "helpdesk")
-    assert text.startswith("helpdesk (switch): ")
-    assert "breaker stopped: paused until `bridge connection resume helpdesk`" in text
-    assert "Credentials: api_key •••" in text
-    assert "webhooks at /webhooks/helpdesk, hmac-sha256: none came lately" in text
-    assert "status yes on update alone" in text
-    (row,) = home.json("connection", "show", "helpdesk")
-    assert row["breaker"]["state"] == "stopped"
-    whole = text + json.dumps(row)
-    assert [value for value in KEYS.values() if value in whole] == []
-    home("connection", "show", "nope", code=2)
-
-
 # --- conflicts
 
 

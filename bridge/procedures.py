@@ -22,7 +22,7 @@ from bridge.runs import (
 
 
 def catch_up(tx: Tx, context: Context) -> bool:
-    """Take in what other workers have learned: which uncertain capabilities work, and who is who.
+    """Take in what others have done: what works, who is who, and which runs are paused.
 
     And leave for others what this one has seen of the vendors' records that no file knows.
 
@@ -34,6 +34,8 @@ def catch_up(tx: Tx, context: Context) -> bool:
     findings = {name: dict(known.findings.get(name, {})) for name in context.connections}
     context.probes.update(findings)
     people.refresh(tx, context, known.people)
+    context.paused_runs.clear()
+    context.paused_runs.update(known.paused_runs)
     unknown_parts.store_due(tx, context.unknown, context.clock.now())
     return True
 

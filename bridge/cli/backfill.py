@@ -64,5 +64,5 @@ def command(
         ids = ", ".join(map(str, run_ids))
         say(f"runs {ids}: {counted(progress.listed, 'record')} listed, {outcome.made} made")
         print_outcome(progress, outcome)
-    if outcome.left.waiting or progress.errors or progress.halted:
+    if outcome.left.waiting or progress.errors or progress.halted or progress.paused:
         raise SystemExit(1)

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "plan": "bridge.cli.plan:command",
     "apply": "bridge.cli.apply:command",
     "backfill": "bridge.cli.backfill:command",
+    "runs": "bridge.cli.runs:group",
     "undo": "bridge.cli.undo:command",
     "link": "bridge.cli.link:group",
     "reconcile": "bridge.cli.reconcile:command",
@@ -77,7 +78,8 @@ LINES: Final = {
     "apply": "Write what `bridge plan --live` shows for SYNC (default: all), and nothing else.",
     "backfill": "Import everything that SYNC mirrors: match first, then link, then make what is "
     "missing.",
-    "undo": "Take back what RUN (see `bridge status`) wrote.",
+    "runs": "List the runs and how far each is, show one, pause one, or let it go on.",
+    "undo": "Take back what RUN (see `bridge runs`) wrote.",
     "link": "Change by hand which records are one ticket.",
     "reconcile": "Compare CONNECTION (default: all) with the ledger, heal what differs, print what "
     "was found.",

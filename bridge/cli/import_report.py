@@ -57,6 +57,8 @@ def print_outcome(progress: ImportProgress, outcome: ImportOutcome) -> None:
             say(f"  {row['parked_why']}")
     for code, count in outcome.set_aside.items():
         say(f"{count} set aside: {in_words(code)}; see `bridge parked list`")
+    for run in progress.paused:
+        say(f"run {run} is paused: `bridge runs resume {run}` lets it go on", err=True)
     if progress.halted:
         waits = f"the rest ({progress.undone}) waits for {', '.join(progress.halted)}"
         then = "the workers go on with it by themselves, or start it again"

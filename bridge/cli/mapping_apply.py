@@ -25,8 +25,8 @@ def apply(since: int | None, reads: bool, yes: bool, override_unsafe: bool, as_j
     """Write to the tickets what the mappings in force change against revision N, and no more.
 
     It shows the effect first, and asks. The workers carry it out as one run, below all else:
-    `bridge status` shows how far it is, and `bridge undo RUN` takes it back. Tickets that humans
-    edit meanwhile are left alone.
+    `bridge runs` shows how far it is and pauses it, `bridge undo RUN` takes it back. Tickets that
+    humans edit meanwhile are left alone.
     """
     if as_json and not yes:
         raise click.UsageError("with --json, say --yes: a program cannot be asked")
@@ -55,7 +55,8 @@ def apply(since: int | None, reads: bool, yes: bool, override_unsafe: bool, as_j
         say_json({"run": run or None, "effect": plan.summary.as_data()})
     elif run:
         say(
-            f"run {run} carries it out: `bridge status` shows it, `bridge undo {run}` takes it back"
+            f"run {run} carries it out: `bridge runs show {run}` shows how far it is, "
+            f"`bridge undo {run}` takes it back"
         )
     else:
         say("there is nothing to do")

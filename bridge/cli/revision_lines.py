@@ -54,7 +54,7 @@ def print_published(number: int, run: int, *, overtaken: bool) -> None:
     """
     say(f"revision {number} is in force; what runs takes it up within seconds")
     if run:
-        say(f"run {run} brings the tickets to it: `bridge status` shows how far it is")
+        say(f"run {run} brings the tickets to it: `bridge runs show {run}` shows how far it is")
         say(f"`bridge mappings rollback {number - 1} --undo` takes both back")
     elif overtaken:
         say("others published meanwhile: `bridge mappings apply` shows what is to be written now")

@@ -34,7 +34,7 @@ MAX_SHOWN: Final = 50
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: bool) -> None:
-    """Take back what RUN (see `bridge status`) wrote.
+    """Take back what RUN (see `bridge runs`) wrote.
 
     What was changed there since is listed and left alone. Tickets of which something was taken back
     are paused, so that the bridge does not do it again; `bridge link resume` lets one go on. It

@@ -75,6 +75,8 @@ class Context:
     """Names the files that all this was read from; empty: it is not known by which."""
     taken_in: dict[str, object] = field(default_factory=dict)
     """Shared knowledge -> its revision that this process has taken in."""
+    paused_runs: set[int] = field(default_factory=set)
+    """Runs that an admin has paused, as of the last claim."""
     unknown: UnknownFields = field(default_factory=UnknownFields)
     """What records showed that no file knows, as far as it is not stored yet."""
     _rules: dict[str, Rules] = field(default_factory=dict)

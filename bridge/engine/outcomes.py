@@ -30,7 +30,7 @@ from bridge.errors import (
     UnknownOutcome,
     Withheld,
 )
-from bridge.ledger import connection_health, parking, webhook_inbox, work
+from bridge.ledger import connection_health, parking, paused_runs, webhook_inbox, work
 from bridge.ledger.connection_health import Health
 from bridge.ledger.database import Tx
 from bridge.ledger.webhook_inbox import Answered
@@ -185,6 +185,11 @@ def retire(context: Context, task: Task, run_failure: RunFailure | None = None) 
             _park(tx, task, why, RETIRED, context.clock.now())
 
     yield from transact(act)
+
+
+def hold_back(context: Context, task: Task) -> Procedure:
+    """Hold the work of a paused run until that is resumed."""
+    yield from transact(lambda tx: paused_runs.hold(tx, task.row, task.owner, context.clock.now()))
 
 
 def backoff(context: Context, attempts: int) -> float:

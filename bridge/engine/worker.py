@@ -30,7 +30,7 @@ from bridge.engine.effects import (
 )
 from bridge.engine.in_flight import RunningProcedure
 from bridge.engine.ledger_steps import carry_out
-from bridge.engine.outcomes import RunFailure, apply_outcome, retire
+from bridge.engine.outcomes import RunFailure, apply_outcome, hold_back, retire
 from bridge.engine.remote_calls import RemoteCalls, Reply
 from bridge.engine.scheduling import (
     Capacity,
@@ -40,7 +40,7 @@ from bridge.engine.scheduling import (
     most_below_live,
     most_running,
 )
-from bridge.ledger import connection_health, takeover, work
+from bridge.ledger import connection_health, paused_runs, takeover, work
 from bridge.ledger.database import Ledger, TransactionLost, Tx, savepoint
 from bridge.ledger.handles import LedgerHandles
 from bridge.ledger.probes import LedgerFindings
@@ -73,9 +73,11 @@ class Procedures:
     def begin(self, context: Context, task: Task) -> Procedure:
         """Begin claimed work; where the files do not name its connection, put it to rest."""
         kind = task.row.kind
-        if task.row.connection in context.connections:
-            return self.by_kind[kind](context, task)
-        return retire(context, task, self.run_failures.get(kind))
+        if task.row.connection not in context.connections:
+            return retire(context, task, self.run_failures.get(kind))
+        if paused_runs.goes_by(task.row, context.paused_runs):
+            return hold_back(context, task)
+        return self.by_kind[kind](context, task)
 
 
 @dataclass(slots=True)

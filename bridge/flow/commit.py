@@ -19,7 +19,7 @@ from bridge.engine.outcomes import RETIRED
 from bridge.flow import confirmed, people
 from bridge.flow.replan import WantedWork, replan
 from bridge.ledger import changes as ledger_changes
-from bridge.ledger import conflict_log, directory, timeline, webhook_inbox, work
+from bridge.ledger import conflict_log, directory, paused_runs, timeline, webhook_inbox, work
 from bridge.ledger.changes import Changes, PutOff
 from bridge.ledger.database import Tx
 from bridge.ledger.link_leases import HeldLink
@@ -41,6 +41,9 @@ def hold(context: Context, task: Task, is_held: bool) -> Steps[bool]:
     """Return whether the work can go on; else put it off for a moment, or deal with it."""
     if not is_held:
         yield from put_off(context, task, context.soon())
+        return False
+    if paused_runs.goes_by(task.row, context.paused_runs):
+        yield from put_off(context, task, context.clock.now())  # to be held by who claims it next
         return False
     if task.row.connection in context.members(the_link(task)):
         return True

@@ -24,6 +24,8 @@ CONFIRMED: Final = "confirmed"
 """In the payload of a delivery: by field, a digest of each value that may be sent."""
 LEFT_ALONE: Final = "left alone"
 """Kind of note: a run did not write what was confirmed, for something else was due by then."""
+PAUSED: Final = "the run is paused, and the ticket has been edited"
+"""Why it did not, where others ask for a write while an admin holds the run."""
 
 ConfirmedValues = Mapping[str, list[str]]
 

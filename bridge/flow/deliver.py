@@ -153,8 +153,11 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
         yield from store_step(task, concluded(context, task, notes))
         return None
     call = field_refusals.next_call(context, task, calls)
-    call = confirmed.part_of(context, task, link, call)
-    notes = [*planned.notes, *confirmed.let_go(task, call)]
+    if task.row.run_id in context.paused_runs:  # others ask for this now, and not for its part
+        notes = [*planned.notes, *confirmed.let_go(task, None, why=confirmed.PAUSED)]
+    else:
+        call = confirmed.part_of(context, task, link, call)
+        notes = [*planned.notes, *confirmed.let_go(task, call)]
 
     def unless_unwise(tx: Tx) -> OpenWrite | None:
         if put_off_vain(tx, context, task, side):

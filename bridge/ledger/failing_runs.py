@@ -25,6 +25,7 @@ NAMES: Final = {
     "full": "full comparison",
     "figures": "fetch of account metrics",
     "backfill": "import",
+    "mapping": "change of the mappings",
 }
 """What people call a kind of run, where that is another word."""
 
@@ -96,7 +97,9 @@ _WORKED = (
     .scalar_subquery()
 )
 _FAILED = and_(
-    _SAME, run.c.error.not_in(("", run_records.PUT_BACK)), run.c.id > func.coalesce(_WORKED, 0)
+    _SAME,
+    run.c.error.not_in(("", run_records.PUT_BACK, run_records.STOPPED)),
+    run.c.id > func.coalesce(_WORKED, 0),
 )
 # One that is under way has failed since it last made progress.
 _AT = func.coalesce(run.c.finished_at, run.c.progress_at)

@@ -37,6 +37,10 @@ _ABANDONED = "abandoned"
 PUT_BACK = "the ledger was put back meanwhile"
 """The error of runs that a restore has ended: nothing failed, and they are begun anew."""
 
+STOPPED = "stopped by an admin"
+"""The error of a run that was ended before it was through: nothing failed, and it goes on no more.
+"""
+
 
 DifferenceKind = Literal["changed", "new", "absent", "owed"]
 """How a row of a listing differs from the ledger: see `drift_findings.Drifted.kind`."""
@@ -67,8 +71,9 @@ RunFigures = TypedDict(
         # Of an undo: the run that it takes back, and the last entry of all timelines before it.
         "undoes": int,
         "timeline": int,
-        # Of a change of the mappings: how many writes were confirmed, how many links were left
-        # alone, and the revision that it has put in force.
+        # Of a change of the mappings: how many links it goes through, how many writes were
+        # confirmed, how many links were left alone, and the revision that it has put in force.
+        "links": int,
         "planned": int,
         "left alone": int,
         "mapping_revision": int,
@@ -90,6 +95,8 @@ class RunRow:
     started_at: datetime
     progress_at: datetime
     finished_at: datetime | None
+    paused_at: datetime | None
+    """Since when nothing of it goes on, for an admin has paused it."""
     cursor: Any
     seen: int
     hinted: int
@@ -224,6 +231,12 @@ def finish(tx: Tx, run_id: int, now: datetime, *, error: str = "") -> None:
     tx.execute(_FINISH, {"of": run_id, "now": now, "why": error})
 
 
+def stop(tx: Tx, run_id: int, now: datetime) -> None:
+    """End a run that is not to go on, be it paused or with its last work still to be done."""
+    ended = {"finished_at": func.coalesce(run.c.finished_at, now), "error": STOPPED}
+    tx.execute(update(run).where(run.c.id == run_id).values(ended | {"paused_at": None}))
+
+
 _FINISH = (
     update(run)
     .where(run.c.id == bindparam("of"), run.c.finished_at.is_(None))
@@ -311,14 +324,15 @@ _WATERMARK = (
 )
 
 
-def recent(tx: Tx, limit: int = 20) -> list[RunRow]:
-    """Return runs, newest first."""
-    return [_row(row) for row in tx.execute(select(run).order_by(run.c.id.desc()).limit(limit))]
-
-
-def of_kind(tx: Tx, kind: str, limit: int) -> list[RunRow]:
-    """Return runs of a kind, newest first."""
-    rows = select(run).where(run.c.kind == kind).order_by(run.c.id.desc()).limit(limit)
+def recent(
+    tx: Tx, limit: int = 20, *, before: int | None = None, kinds: Collection[str] = ()
+) -> list[RunRow]:
+    """Return runs, newest first: those before a number, and of some kinds, if such are given."""
+    rows = select(run).order_by(run.c.id.desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(run.c.id < before)
+    if kinds:
+        rows = rows.where(run.c.kind.in_(kinds))
     return [_row(row) for row in tx.execute(rows)]
 
 
@@ -346,7 +360,10 @@ def prune(tx: Tx, before: datetime) -> int:
     newest = select(func.max(run.c.id)).group_by(*groups)
     watermarks = select(func.max(run.c.id)).where(run.c.cursor.is_not(None)).group_by(*groups)
     old = delete(run).where(
-        run.c.finished_at < before, run.c.id.not_in(newest), run.c.id.not_in(watermarks)
+        run.c.finished_at < before,
+        run.c.paused_at.is_(None),
+        run.c.id.not_in(newest),
+        run.c.id.not_in(watermarks),
     )
     return tx.execute(old).rowcount
 
@@ -361,6 +378,7 @@ def _row(row: Any) -> RunRow:
         started_at=row.started_at,
         progress_at=row.progress_at,
         finished_at=row.finished_at,
+        paused_at=row.paused_at,
         cursor=row.cursor,
         seen=row.seen,
         hinted=row.hinted,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, delete, func, select, update
+from sqlalchemy import Update, and_, bindparam, func, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import Code, of_cause
@@ -41,6 +41,20 @@ class CarriedOutWrite:
     remote_id: str
     attempt: Attempt
     read_back: dict[str, Any]
+
+
+@dataclass(slots=True)
+class OutstandingWork:
+    """The work of one run that is still outstanding, but for its own listing and parts."""
+
+    waiting: dict[str, int] = field(default_factory=dict)
+    """By connection."""
+    parked: int = 0
+
+    @property
+    def count(self) -> int:
+        """Return how much there is, parked or not."""
+        return sum(self.waiting.values()) + self.parked
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +147,21 @@ def left(tx: Tx, run_ids: Collection[int]) -> LeftToDo:
     return LeftToDo(tx.execute(counted).scalar_one(), parked)
 
 
+def outstanding(tx: Tx, run_ids: Collection[int]) -> dict[int, OutstandingWork]:
+    """Return what is outstanding of these runs, by run."""
+    found = {run_id: OutstandingWork() for run_id in run_ids}
+    columns = (work.c.run_id, work.c.connection, work.c.parked_at.is_not(None))
+    asked_for = work.c.run_id.in_(list(run_ids)) & ~work.c.key.startswith("remap:")
+    for run_id, connection, parked, count in tx.execute(
+        select(*columns, func.count()).where(asked_for).group_by(*columns)
+    ):
+        if parked:
+            found[run_id].parked += count
+        else:
+            found[run_id].waiting[connection] = count
+    return found
+
+
 def undo_keys(run_id: int) -> str:
     """Return the beginning of the keys of all work that takes a run back."""
     return f"undo:{run_id}:"
@@ -160,11 +189,6 @@ def left_of_undo(tx: Tx, run_id: int) -> dict[str, int]:
         work.c.key.startswith(undo_keys(run_id), autoescape=True), work.c.run_id.is_not(None)
     )
     return {row.key: row.run_id for row in tx.execute(left)}
-
-
-def drop_unclaimed(tx: Tx, run_id: int) -> None:
-    """Drop the work of a run that no worker has in hand, parked or not."""
-    tx.execute(delete(work).where(work.c.run_id == run_id, work.c.claimed_by.is_(None)))
 
 
 def waits_for(tx: Tx, run_ids: Collection[int]) -> dict[str, int]:

@@ -14,6 +14,7 @@ from sqlalchemy import Column, Table, select, update
 
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import connection_health, run, work
+from bridge.ledger.work import HELD_UNTIL
 
 
 def follow(tx: Tx, now: datetime, step: timedelta) -> None:
@@ -33,5 +34,6 @@ def _bring(
 ) -> None:
     due = update(table).where(column > now, column <= now + step)
     tx.execute(due.values({column.name: now}))
-    for row, at in tx.execute(select(key, column).where(column > now)).all():
+    later = select(key, column).where(column > now, column < HELD_UNTIL)
+    for row, at in tx.execute(later).all():
         tx.execute(update(table).where(key == row).values({column.name: at - step}))

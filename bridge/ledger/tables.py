@@ -304,6 +304,7 @@ run = Table(
     Column("started_at", UTCDateTime, nullable=False),
     Column("progress_at", UTCDateTime, nullable=False),
     Column("finished_at", UTCDateTime),
+    Column("paused_at", UTCDateTime),
     Column("cursor", Json),
     Column("seen", Integer, nullable=False, default=0),
     Column("hinted", Integer, nullable=False, default=0),
@@ -319,6 +320,8 @@ partial_index(
     unique=True,
     where=run.c.finished_at.is_(None),
 )
+# Looked at before each claim; nearly always empty.
+partial_index("ix_run_paused", run.c.id, where=run.c.paused_at.is_not(None))
 
 # Who is who on a connection, learned from records (directory).
 person = Table(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -41,6 +41,8 @@ __all__ = ["NewWork", "enqueue", "enqueue_all"]
 
 AGED_AFTER = timedelta(seconds=30)
 """Work that has been due for so long may be taken before work of a more urgent lane."""
+HELD_UNTIL = datetime(9000, 1, 1, tzinfo=UTC)
+"""Due time of what is held until somebody frees it: no claim finds it, and nobody waits for it."""
 MAX_LOOKS = 4
 """Where more is due than fits, so often a claim looks for connections that it has not met yet."""
 
@@ -294,7 +296,7 @@ def park(tx: Tx, row: WorkRow, owner: str, why: str, cause: str, now: datetime) 
 def next_due(tx: Tx, now: datetime, skip_connections: Iterable[str] = ()) -> datetime | None:
     """Return when the next row can be claimed (maybe in the past); None when there is no work."""
     times = tx.execute(_next_times(tuple(sorted(skip_connections))), {"now": now}).one()
-    return min((time for time in times if time is not None), default=None)
+    return min((time for time in times if time is not None and time < HELD_UNTIL), default=None)
 
 
 @lru_cache(maxsize=256)

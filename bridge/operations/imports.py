@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -57,6 +57,8 @@ class ImportProgress:
     halted: list[str]
     """Connections for which all that is left waits, and that only an operator can resume."""
     errors: list[str]
+    paused: list[int] = field(default_factory=list)
+    """Runs that an admin has paused; `bridge runs resume` lets them go on."""
 
     @property
     def done(self) -> int:
@@ -66,7 +68,7 @@ class ImportProgress:
     @property
     def is_over(self) -> bool:
         """Return whether everything is done, or nothing more can be until an operator acts."""
-        return bool(self.halted) or not (self.unlisted or self.waiting)
+        return bool(self.halted or self.paused) or not (self.unlisted or self.waiting)
 
     @property
     def undone(self) -> str:
@@ -191,6 +193,7 @@ def progress(
             shut=availability.shut(tx, waits_for | members, desk.now()),
             halted=_halted(tx, waits_for),
             errors=[_failure(run) for run in runs if run.error],
+            paused=[run.id for run in runs if run.paused_at is not None],
         )
 
 

@@ -16,10 +16,10 @@ from bridge.ledger import mapping_revisions, run_records, timeline
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import link as link_acts
-from bridge.operations import undos
+from bridge.operations import run_states, undos
 from bridge.operations.desk import Desk
 from bridge.operations.revisions import get
-from bridge.runs import remapping, undo
+from bridge.runs import pausing, remapping, undo
 from bridge.wiring import Bridge
 
 MAX_RUNS: Final = 1000
@@ -62,7 +62,7 @@ def runs_since(desk: Desk, number: int) -> list[RunRow]:
     wanted = get(desk, number).head.checksum
     with desk.ledger.read() as tx:
         heads = mapping_revisions.list_all(tx, MAX_REVISIONS)
-        runs = run_records.of_kind(tx, remapping.RUN, MAX_RUNS)
+        runs = run_records.recent(tx, MAX_RUNS, kinds=[remapping.RUN])
     since = max(each.number for each in heads if each.checksum == wanted)
     return [run for run in runs if run.figures.get("mapping_revision", 0) > since]
 
@@ -101,12 +101,10 @@ def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
 
 def _end(bridge: Bridge, desk: Desk, run_id: int) -> None:
     """Stop a run that is not through, and wait for what workers have in hand of it."""
-    with desk.ledger.read() as tx:
-        run = run_records.get(tx, run_id)
-    if run is None or run.finished_at is not None:
+    if run_states.get(desk, run_id).is_over:
         return
-    with desk.acting("mapping run stopped", f"run {run_id}") as tx:
-        remapping.stop(tx, run_id, desk.now())
+    with desk.acting("run stopped", f"run {run_id}") as tx:
+        pausing.stop(tx, run_id, desk.now())
     undos.work_off(bridge, run_id)
 
 

@@ -170,12 +170,17 @@ def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool =
         return 0
     now = context.clock.now()
     run_id = remapping.begin(
-        tx, *place, now, planned=plan.writes, revision=context.mapping_revision
+        tx,
+        *place,
+        now,
+        links_there=plan.summary.looked_at,
+        planned=plan.writes,
+        revision=context.mapping_revision,
     )
     if run_id is None:
         raise Busy(
             "the tickets are still gone through for an earlier change: let that end first "
-            "(`bridge status` shows it)"
+            "(`bridge runs` shows it, and whether it is paused)"
         )
     for number, told in enumerate(plan.parts()):
         part = RemapPart(run=run_id, known=known, to=to, approved=override_unsafe, **told)

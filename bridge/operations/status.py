@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.core.model.syncs import Connection, Rate
-from bridge.ledger import run_records, run_writes, summary
-from bridge.ledger.connection_health import Health
+from bridge.ledger import run_records, summary
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import doctor, failures, parked
+from bridge.operations import doctor, failures, parked, run_states
 from bridge.operations.desk import Desk
+from bridge.operations.run_states import RunState
 from bridge.operations.trouble import Trouble
 from bridge.runs.schedule import NextRun, next_runs
 
@@ -62,7 +62,7 @@ class RecentRun:
     run: RunRow
     written: int
     state: str
-    """Why it failed, or `done`, `under way`, or that it waits for a connection in trouble."""
+    """Why it failed, or `done`, `under way`, `paused`, or why it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def overview(desk: Desk) -> Overview:
         schedule = next_runs(tx, desk.config, now)
         called = summary.called(tx, status)
         runs = run_records.notable(tx, RECENT_RUNS, now - LONG_RUN)
-        written = run_writes.count(tx, [run.id for run in runs])
+        states = run_states.of(tx, runs, now)
         failing = failures.current(tx, desk)
     return Overview(
         at=now,
@@ -104,22 +104,17 @@ def overview(desk: Desk) -> Overview:
         ],
         schedule=schedule,
         runs=[
-            RecentRun(
-                run, written.get(run.id, 0), _state(run, status.health.get(run.connection), now)
-            )
-            for run in runs
+            RecentRun(run, state.written, _in_short(state))
+            for run, state in zip(runs, states, strict=True)
         ],
         troubles=doctor.examine(desk),
     )
 
 
-def _state(run: RunRow, health: Health | None, now: datetime) -> str:
-    if run.error or run.finished_at:
-        return run.error or "done"
-    state = health.state(now) if health is not None else "ok"
-    if state in {"ok", "failing"}:
-        return "under way"
-    return f"waits, because {run.connection} is {state}"
+def _in_short(state: RunState) -> str:
+    if state.state == "waits":
+        return f"waits, because {state.why}"
+    return state.why if state.state in {"failed", "stopped"} else state.state
 
 
 def as_json(shown: Overview) -> dict[str, Any]:

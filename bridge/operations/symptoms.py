@@ -16,8 +16,10 @@ from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.engine import worker_identity
 from bridge.errors import LedgerError
 from bridge.ledger import (
+    paused_runs,
     probes,
     refused_webhooks,
+    run_records,
     running_processes,
     unread_values,
     write_probe,
@@ -27,7 +29,7 @@ from bridge.ledger.former_names import former_names
 from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.running_processes import ProcessRow
 from bridge.ledger.summary import Status
-from bridge.operations import vendor_fields
+from bridge.operations import run_states, vendor_fields
 from bridge.operations.desk import Desk
 from bridge.operations.times import when
 from bridge.operations.trouble import Trouble, usual
@@ -35,6 +37,8 @@ from bridge.queue.embedded_valkey import url_for
 
 STILL_AFTER: Final = timedelta(seconds=40)
 """A process that says every 15 seconds that it is at work hangs when it has not for so long."""
+PAUSED_FOR_LONG: Final = timedelta(hours=1)
+"""A run that is paused for so long may be forgotten."""
 BEATING: Final = frozenset({"web", "worker", "clock"})
 """Kinds of processes that say so."""
 NEWS_FOR: Final = timedelta(days=7)
@@ -178,6 +182,17 @@ def processes_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:
             host, _here, number = [*process.id.split(":"), "", ""][:3]
             what = f"the {process.kind} {number} on {host} stands still"
             yield usual(Code.PROCESS_STILL, what, process.seen_at)
+
+
+def runs_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:
+    """See which runs were paused so long ago that somebody may have forgotten them."""
+    for run_id in paused_runs.listed(tx):
+        run = run_records.get(tx, run_id)
+        if run is None or run.paused_at is None or now - run.paused_at < PAUSED_FOR_LONG:
+            continue
+        do = f"`bridge runs resume {run.id}` lets it go on, `bridge undo {run.id}` takes it back"
+        what = f"run {run.id} ({run_states.in_words(run)}) is paused"
+        yield Trouble(Code.RUN_PAUSED, what, run.paused_at, do, run.connection)
 
 
 def redis(desk: Desk) -> Iterator[Trouble]:

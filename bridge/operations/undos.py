@@ -11,13 +11,13 @@ from typing import Final
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
 from bridge.errors import Busy, UnknownName
-from bridge.ledger import run_records, run_writes, timeline
+from bridge.ledger import paused_runs, run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord, LeftToDo
 from bridge.operations import availability
 from bridge.operations.desk import Desk
-from bridge.runs import undo
+from bridge.runs import pausing, undo
 from bridge.wiring import Bridge
 
 UNDO_TIMEOUT: Final = 6 * 3600.0
@@ -102,7 +102,7 @@ def plan_undo(desk: Desk, run_id: int) -> UndoPlan:
     with desk.ledger.read() as tx:
         run = run_records.get(tx, run_id)
         if run is None:
-            raise UnknownName(f"there is no run {run_id}; `bridge status` lists the latest ones")
+            raise UnknownName(f"there is no run {run_id}; `bridge runs` lists them")
         made = [_written(row, row.sent, {}) for row in run_writes.made(tx, run_id)]
         refs = {record.ref for record in made}
         wrote = [
@@ -133,7 +133,7 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:
 
     Work that waits for a stopped connection is no obstacle: before it writes to a ticket it looks
     whether that is paused, and what is taken back is. Where the run has written to that connection
-    itself, it is one.
+    itself, it is one. What is left of a paused run is given up.
     """
     waiting = run_writes.waits_for(tx, [run.id])
     wrote_to = {connection for _link, connection, _entity in undo.records(tx, run.id)}
@@ -148,6 +148,8 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:
     unfinished = {*waiting, *unlisted}
     if not unfinished:
         return Standing()
+    if run.paused_at is not None:
+        return Standing(later="the run is paused: what it has not done yet is given up")
     what = _unfinished_in_words(unlisted, waiting, why_shut)
     if unfinished <= stopped:
         then = "that goes on once resumed, but not for tickets that are taken back"
@@ -174,11 +176,14 @@ def start_undo(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
     that the run made are deleted also where the sync does not allow deletes.
     """
     with desk.ledger.transaction() as tx:
+        if paused_runs.is_paused(tx, run_id):
+            pausing.stop(tx, run_id, desk.now())
+            desk.write_down(tx, "run stopped", f"run {run_id}")
         undo_id, count = undo.start(tx, run_id, desk.now(), delete_created=delete_created)
         if undo_id is None:
             raise Busy(
                 "another run is being taken back at this connection: let that end first "
-                "(`bridge status` shows it)"
+                "(`bridge runs` shows it)"
             )
         undo_run = run_records.get(tx, undo_id)
         detail = {"records": count, "delete_created": delete_created}

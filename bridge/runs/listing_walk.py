@@ -22,7 +22,7 @@ from bridge.engine.context import Context, Task
 from bridge.engine.effects import Procedure, Steps, call_vendor, look, transact
 from bridge.errors import BridgeError
 from bridge.flow import people, target_survey
-from bridge.ledger import run_records, work
+from bridge.ledger import paused_runs, run_records, work
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.runs.fingerprints import row_digest
@@ -295,6 +295,9 @@ def hand_over(
     if progress.ended:
         # Now, and not as the batch came in: what the job has queued meanwhile was found until then.
         _finish(tx, task, job, progress, error, context.clock.now())
+        return False
+    if run.paused_at is not None:
+        paused_runs.hold(tx, row, task.owner, now)
         return False
     if batch.turn_over:
         work.reschedule(tx, row, task.owner, now, count=False, lane="reconcile")

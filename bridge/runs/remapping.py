@@ -24,7 +24,7 @@ from bridge.engine.effects import Procedure, transact
 from bridge.flow import commit, confirmed
 from bridge.flow.replan import WantedWork, replan
 from bridge.ledger import changes as ledger_changes
-from bridge.ledger import links, run_records, run_writes, taking, work
+from bridge.ledger import links, paused_runs, run_records, run_writes, taking, work
 from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures
@@ -40,9 +40,6 @@ BATCH: Final = 50
 """Links in one transaction."""
 MAX_TURN: Final = timedelta(seconds=3)
 SOON: Final = timedelta(seconds=1)
-
-STOPPED: Final = "stopped by an admin"
-"""The error of a run that was ended before it was through."""
 
 ConfirmedOps = Mapping[str, Mapping[str, list[str]] | str]
 """Connection -> by field the digests of what may be sent; `create` or `remove` in place of it."""
@@ -89,14 +86,21 @@ class RemapPart:
 
 
 def begin(
-    tx: Tx, connection: str, entity: str, now: datetime, *, planned: int, revision: int | None
+    tx: Tx,
+    connection: str,
+    entity: str,
+    now: datetime,
+    *,
+    links_there: int,
+    planned: int,
+    revision: int | None,
 ) -> int | None:
     """Begin a run and return its id; None while another one there has links to go through."""
     of = {"kind": RUN, "connection": connection, "entity": entity}
     run_id = run_records.begin(tx, **of, due=now, now=now)
     if run_id is None:
         return None
-    figures: RunFigures = {"planned": planned}
+    figures: RunFigures = {"links": links_there, "planned": planned}
     if revision is not None:
         figures["mapping_revision"] = revision
     run_records.progress(tx, run_id, cursor=None, seen=0, hinted=0, now=now, figures=figures)
@@ -121,12 +125,6 @@ def add_part(
     )
 
 
-def stop(tx: Tx, run_id: int, now: datetime) -> None:
-    """End a run: nothing of it is begun any more. What a worker has in hand may still come."""
-    run_writes.drop_unclaimed(tx, run_id)
-    run_records.finish(tx, run_id, now, error=STOPPED)
-
-
 def go_through(context: Context, task: Task) -> Procedure:
     """Go through a part, a batch of links in each transaction."""
     began = context.clock.now()
@@ -148,8 +146,11 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     """Go on with a part; return whether more of it is left for now."""
     part, now = RemapPart.of(task.row.payload), context.clock.now()
     run = run_records.get(tx, part.run)
-    if run is not None and run.error == STOPPED:
+    if run is not None and run.error == run_records.STOPPED:
         work.finish(tx, task.row, task.owner, now)
+        return False
+    if run is not None and run.paused_at is not None:
+        paused_runs.hold(tx, task.row, task.owner, now)
         return False
     ids = links.ids_between(tx, part.after, part.upto, BATCH)
     rest = not ids

@@ -95,6 +95,8 @@ def start(
             payload=payload,
             run_id=mine,
         )
+    if not left:
+        run_records.progress(tx, mine, cursor=None, seen=0, hinted=count, now=now)
     return mine, count
 
 

@@ -67,7 +67,7 @@ def writes_of(estate):
 
 def mapping_runs_of(ledger):
     with ledger.read() as tx:
-        return run_records.of_kind(tx, remapping.RUN, 100)
+        return run_records.recent(tx, 100, kinds=[remapping.RUN])
 
 
 def publish(estate, *words):
@@ -217,7 +217,7 @@ def test_a_run_that_is_not_through_ends_before_it_is_taken_back(estate):
     (taken,) = undo(estate, 1)
     assert (taken.tickets, taken.kept) == ([], [])
     (run,) = mapping_runs_of(estate.ledger)
-    assert (run.error, run.finished_at is None) == (remapping.STOPPED, False)
+    assert (run.error, run.finished_at is None) == (run_records.STOPPED, False)
     estate.settle()
     assert tables(estate) == before
 

@@ -6,6 +6,7 @@ from bridge.ledger import (
     failing_runs,
     links,
     listings,
+    paused_runs,
     run_records,
     run_writes,
     webhook_inbox,
@@ -35,7 +36,7 @@ def test_a_run_of_many_parts_is_not_given_up_while_one_of_them_waits(tx, now):
     first = begin(tx, now, kind="remap")
     hint(tx, now, kind="remap", key=f"{run_writes.part_keys(first)}000001", run_id=first)
     assert begin(tx, now + 5 * HOUR, kind="remap") is None
-    run_writes.drop_unclaimed(tx, first)
+    paused_runs.drop(tx, first)
     assert begin(tx, now + 5 * HOUR, kind="remap") is not None
 
 

@@ -31,7 +31,7 @@ def test_the_status_has_a_row_for_each_connection(world, desk):
     ("finished", "error", "stopped", "state"),
     [
         (False, "", False, "under way"),
-        (False, "", True, "waits, because H is stopped"),
+        (False, "", True, "waits, because H is stopped, because answered 401"),
         (True, "", True, "done"),
         (True, "answered 500", True, "answered 500"),
     ],

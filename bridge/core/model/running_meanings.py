@@ -38,6 +38,12 @@ RUNNING_MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "Lost webhooks and systems without webhooks are not noticed.",
         "is `bridge clock` running? Start it, or `bridge up`",
     ),
+    Code.RUN_PAUSED: OutcomeMeaning(
+        "a run is paused for more than an hour",
+        "An admin has paused a change of the mappings or an import, and not resumed it.",
+        "Those that it has not reached stay as they are; what people edit is mirrored as always.",
+        "`bridge runs resume N` lets it go on, `bridge undo N` takes back what it has done",
+    ),
     Code.ROWS: OutcomeMeaning(
         "rows of a listing show no record",
         "The vendor lists rows that cannot be read; they are named, and were left out.",

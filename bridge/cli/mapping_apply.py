@@ -31,6 +31,7 @@ def apply(since: int | None, reads: bool, yes: bool, override_unsafe: bool, as_j
     if as_json and not yes:
         raise click.UsageError("with --json, say --yes: a program cannot be asked")
     with opened(sandbox=False) as (bridge, desk):
+        mapping_runs.refuse_beside(desk)
         if reads:
             lend_redis(bridge.config.settings.redis)
         change = mapping_trials.since(desk, since)

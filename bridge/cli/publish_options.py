@@ -19,6 +19,7 @@ class How:
     as_json: bool
     effect: bool
     override_unsafe: bool
+    wait: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would wait for an answer that no program gives."""
@@ -38,6 +39,11 @@ def asked_how(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--override-unsafe", is_flag=True, help="Also when it is more than the guard allows."
+        ),
+        click.option(
+            "--wait",
+            is_flag=True,
+            help="First let the run of an earlier change end, if one goes on.",
         ),
         click.option("--accept", is_flag=True, help="What is doubtful is meant so."),
         click.option("--dry-run", is_flag=True, help="Only say what would be published."),

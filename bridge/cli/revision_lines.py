@@ -47,17 +47,12 @@ def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:
         say(f"nothing to publish: these are the files of revision {made.follows}")
 
 
-def print_published(number: int, run: int, *, overtaken: bool) -> None:
-    """Say that a revision is in force, and what becomes of the tickets.
-
-    `overtaken`: others published meanwhile, so that nothing was begun that was confirmed before.
-    """
+def print_published(number: int, run: int) -> None:
+    """Say that a revision is in force, and what becomes of the tickets."""
     say(f"revision {number} is in force; what runs takes it up within seconds")
     if run:
         say(f"run {run} brings the tickets to it: `bridge runs show {run}` shows how far it is")
         say(f"`bridge mappings rollback {number - 1} --undo` takes both back")
-    elif overtaken:
-        say("others published meanwhile: `bridge mappings apply` shows what is to be written now")
 
 
 def print_merged(stored: RevisionDraft, folder: Path | None) -> None:

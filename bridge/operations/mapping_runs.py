@@ -20,15 +20,20 @@ from bridge.core.planning.planned_write import PlannedWrite
 from bridge.engine.context import Context
 from bridge.errors import Busy, NotPossible
 from bridge.flow import confirmed
+from bridge.ledger import run_records
 from bridge.ledger.database import Ledger, Tx
+from bridge.operations import run_states
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_effect import Look, Read, Take, effect_of
 from bridge.operations.mapping_trials import TriedSince
+from bridge.operations.run_states import RunState
 from bridge.runs import remapping
 from bridge.runs.remapping import RemapPart
 from bridge.workbench.effect import LinkEffect, MappingChange
 from bridge.workbench.effect_summary import EffectSummary
 
+MAX_RUNS: Final = 100
+"""Runs that are looked through for one that has not ended."""
 WORK: Final = {"create": "create", "delete": "remove"}
 """What is done to a whole record -> the kind of work that does it."""
 
@@ -150,6 +155,28 @@ def confirm(desk: Desk, plan: EffectPlan, *, override_unsafe: bool = False) -> i
         desk.write_down(tx, "mappings applied", f"revision {context.mapping_revision}", detail)
     desk.announce()
     return run_id
+
+
+def under_way(desk: Desk) -> RunState | None:
+    """Return the run of an earlier change that has not gone through all tickets; None: none."""
+    with desk.ledger.read() as tx:
+        runs = run_records.recent(tx, MAX_RUNS, kinds=[remapping.RUN])
+        left = [run for run in runs if run.finished_at is None]
+        return next(iter(run_states.of(tx, left, desk.now())), None)
+
+
+def refuse_beside(desk: Desk) -> None:
+    """Raise Busy while an earlier change goes through the tickets, for what is planned is not so.
+
+    A plan takes the tickets as they are, and half of them are about to be others.
+    """
+    if (run := under_way(desk)) is not None:
+        so_far = f"{run.what}: {run.phases[0].done} of {run.phases[0].total} tickets"
+        then = f"let it go through them first; `bridge runs show {run.id}` shows how far it is"
+        if run.state == "paused":
+            so_far += ", paused"
+            then = f"`bridge runs resume {run.id}` lets it end, `bridge undo {run.id}` gives it up"
+        raise Busy(f"run {run.id} ({so_far}) is for an earlier change: {then}")
 
 
 def start(tx: Tx, context: Context, plan: EffectPlan, *, override_unsafe: bool = False) -> int:

@@ -35,6 +35,7 @@ from bridge.workbench import three_way
 from bridge.workbench.three_way import Clash
 
 __all__ = [
+    "Overtaken",
     "RevisionDraft",
     "RevisionHead",
     "draft",
@@ -44,6 +45,19 @@ __all__ = [
     "publish",
     "refuse_files",
 ]
+
+
+class Overtaken(NotPossible):
+    """Others published first, so that what was confirmed is not what would be written."""
+
+    def __init__(self, made: RevisionDraft) -> None:
+        super().__init__(
+            f"others published meanwhile (revision {made.follows} is in force), and nothing was "
+            "done: see what would be written now, and confirm that"
+        )
+        self.draft = made
+        """The draft that takes the place of the one that was overtaken."""
+
 
 MAX_WARNINGS: Final = 100
 """So many of them are kept with a revision."""
@@ -130,11 +144,11 @@ def publish(
 ) -> tuple[MappingRevision, RevisionDraft]:
     """Put a draft in force; return the revision, and the draft as it was in the end.
 
-    That is another one where something was published since it was made, whose changes it has then.
     `carrying_out`: what was confirmed to be written for the draft. It begins with the revision, in
-    one transaction, and what it comes to is kept there, but for anybody's values; not so where
-    another draft took its place. None: each ticket stays as it is until somebody touches it.
-    Raises what `refuse_files`, `draft` and `mapping_runs.start` raise.
+    one transaction, and what it comes to is kept there, but for anybody's values. Raises Overtaken
+    where something was published since the draft was made. None: each ticket stays as it is until
+    somebody touches it, and a draft that was overtaken gives way to one that has the others'
+    changes, too. Raises also what `refuse_files`, `draft` and `mapping_runs.start` raise.
     """
     refuse_files(desk)
     for _ in range(TRIES):
@@ -144,7 +158,8 @@ def publish(
             desk.bell.ring()
             return revision, made
         made = draft(desk, made.given, parent=made.made_from, accept=accept)
-        carrying_out = None  # it was another draft's
+        if carrying_out is not None:
+            raise Overtaken(made)
     raise NotPossible("others publish all the time; nothing was changed, try again")
 
 

@@ -205,12 +205,24 @@ def _look_at(
         if not each.hold(context, taken):
             busy.append(question.link_id)
             continue
+        if _awaits_another(each):
+            each.give_back(tx)
+            busy.append(question.link_id)
+            continue
         step = _step(context, each, part)
         left += any(note.kind == confirmed.LEFT_ALONE for note in step.notes)
         steps.append(step)
     if steps:
         ledger_changes.store(tx, steps, now)
     return busy, sum(len(step.raised) for step in steps), left
+
+
+def _awaits_another(task: Task) -> bool:
+    """Return whether what another run was confirmed to write to a link is still to be written.
+
+    A row of work has place for one run's writes: the later run comes once the earlier has written.
+    """
+    return any(confirmed.CONFIRMED in row.payload and not row.is_parked for row in task.link_work)
 
 
 def _step(context: Context, task: Task, part: RemapPart) -> Changes:

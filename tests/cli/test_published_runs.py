@@ -108,7 +108,9 @@ def test_without_its_effect_a_change_leaves_each_ticket_until_somebody_touches_i
 def test_the_second_waits_until_the_first_is_through(estate):
     change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
     publish(estate, "publish")
-    with pytest.raises(AssertionError, match="nothing was published: the tickets are still gone"):
+    with pytest.raises(
+        AssertionError, match=r"nothing was published: run \d+ .*--no-effect publishes"
+    ):
         publish(estate, "rollback", "1")
     assert in_force(estate).number == 2
     estate.settle()

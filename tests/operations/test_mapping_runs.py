@@ -14,7 +14,7 @@ from bridge.runs import remapping, undo
 from bridge.simulate.virtual_worker import StepWorker
 from tests.flow.taken_away import LivingWorld
 from tests.operations.desks import desk_of
-from tests.operations.test_mapping_effect import CHANGES, WORDS, swapped, written_by_field
+from tests.operations.test_mapping_effect import CHANGES, WORDS, changed, swapped, written_by_field
 
 
 def make_world(count=6, names="LHP"):
@@ -339,3 +339,42 @@ def test_a_system_that_does_not_answer_leaves_its_fields_unknown(narrow):
         assert plan.summary.unread == {("P", "priority"): 4}
         assert plan.writes == 0
     assert "no answer" in read.failed["P"]
+
+
+def test_the_second_run_writes_what_is_its_own_after_the_first_has_written(world):
+    """The writes of the first wait for their system while the second goes through the tickets."""
+    since = marks(world)
+    first, confirmed = confirm(world, swapped(world.everything, "L"))
+    with world.ledger.transaction() as tx:
+        connection_health.hold(tx, "H", "an admin", world.clock.now())
+    for _ in range(5):
+        world.drain().run()
+        world.clock.advance(2)
+    assert run(world, first).finished_at is not None
+    was = world.context.maps["L"]["ticket"].fields["priority"]
+    other = {"low": "high", "high": "low"}
+    second, more = confirm(
+        world,
+        changed(
+            world.context,
+            "L",
+            "priority",
+            revision="another priority",
+            read=lambda raw: other[was.read(raw)],
+            write=lambda value: was.write(other[value]),
+        ),
+    )
+    assert {each.connection for each in more} == {"H", "P"}
+    world.drain().run()
+    with world.ledger.transaction() as tx:
+        connection_health.resume(tx, "H")
+    world.settle()
+    assert by_bridge(world, since) == written_by_field(confirmed) | written_by_field(more)
+    with world.ledger.read() as tx:
+        sent = {
+            (row.run_id, *row.detail["sent"])
+            for row in tx.execute(tables.attempt.select())
+            if row.run_id
+        }
+    assert sent == {(first, "status"), (second, "priority")}
+    assert run(world, second).finished_at is not None

@@ -27,7 +27,7 @@ from bridge.ledger import changes as ledger_changes
 from bridge.ledger import links, paused_runs, run_records, run_writes, taking, work
 from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
-from bridge.ledger.run_records import RunFigures
+from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.ledger.taking import Asked
 from bridge.ledger.work import NewWork
 
@@ -146,11 +146,7 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     """Go on with a part; return whether more of it is left for now."""
     part, now = RemapPart.of(task.row.payload), context.clock.now()
     run = run_records.get(tx, part.run)
-    if run is not None and run.error == run_records.STOPPED:
-        work.finish(tx, task.row, task.owner, now)
-        return False
-    if run is not None and run.paused_at is not None:
-        paused_runs.hold(tx, task.row, task.owner, now)
+    if run is not None and _is_held_up(tx, task, run, now):
         return False
     ids = links.ids_between(tx, part.after, part.upto, BATCH)
     rest = not ids
@@ -174,6 +170,17 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     if (rest and busy) or now - began > MAX_TURN:
         due = now + SOON if rest and busy else now
         work.reschedule(tx, task.row, task.owner, due, count=False, lane="reconcile")
+        return False
+    return True
+
+
+def _is_held_up(tx: Tx, task: Task, run: RunRow, now: datetime) -> bool:
+    """Give a part back whose run an admin has stopped or paused."""
+    if run.error == run_records.STOPPED:
+        work.finish(tx, task.row, task.owner, now)
+    elif run.paused_at is not None:
+        paused_runs.hold(tx, task.row, task.owner, now)
+    else:
         return False
     return True
 

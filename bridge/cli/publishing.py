@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from bridge.cli.earlier_runs import let_runs_end
 from bridge.cli.planning import looking
 from bridge.cli.publish_options import How
 from bridge.cli.revision_lines import draft_as_json, print_draft, print_merged, print_published
@@ -15,18 +16,13 @@ from bridge.cli.screen import say, say_json
 from bridge.core.model.counting import counted
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
-from bridge.operations import mapping_folders, mapping_runs, revisions
+from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.operations.revisions import Overtaken, RevisionDraft
 
 MAX_OVERTAKEN: Final = 20
 """So often others may publish while one is asked."""
-LOOK_SECONDS: Final = 1.0
-WAYS: Final = (
-    "--wait waits for it; --no-effect publishes at once, and `bridge mappings apply` writes to the "
-    "tickets later"
-)
 
 
 def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None) -> None:
@@ -56,24 +52,6 @@ def _show_and_publish(
             look = until_published.enter_context(looking())
             plan = until_published.enter_context(revisions.planned(desk, made, look))
         _publish(desk, made, how, act, folder, plan)
-
-
-def let_runs_end(desk: Desk, how: How) -> None:
-    """Wait until earlier changes have gone through the tickets; without --wait, say so and end."""
-    told = False
-    while True:
-        try:
-            return mapping_runs.refuse_beside(desk)
-        except Busy as error:
-            run = mapping_runs.under_way(desk)
-            if not how.wait or (run is not None and run.state in {"paused", "waits"}):
-                raise click.ClickException(
-                    visible(f"nothing was published: {error}. {WAYS}")
-                ) from error
-            if not told:
-                say(f"waiting, because {error}", err=True)
-            told = True
-            desk.context.clock.sleep(LOOK_SECONDS)
 
 
 def _publish(

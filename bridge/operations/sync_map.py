@@ -73,6 +73,26 @@ def sync_map(desk: Desk, shown: Overview) -> SyncMap:
     )
 
 
+def first_looked_at(the_map: SyncMap, most: int) -> SyncMap:
+    """Return a map of so many connections at the most: those in trouble, then the others."""
+    if len(the_map.places) <= most:
+        return the_map
+    by_trouble = sorted(the_map.places, key=_in_trouble, reverse=True)
+    kept = {place.name for place in by_trouble[:most]}
+    lines = [line for line in the_map.lines if line.connection in kept]
+    drawn = {line.sync for line in lines}
+    return SyncMap(
+        places=[place for place in the_map.places if place.name in kept],
+        syncs=[sync for sync in the_map.syncs if sync[0] in drawn][:most],
+        lines=lines,
+    )
+
+
+def _in_trouble(place: MapPlace) -> tuple[bool, bool]:
+    never_called = place.health == NEVER_CALLED
+    return not (place.healthy or never_called), not (place.in_step or never_called)
+
+
 def _place(status: ConnectionStatus, system: str, parked: int) -> MapPlace:
     behind = [
         *([f"{_lag(status.lag)} behind"] if status.lag >= 1 else []),

@@ -11,13 +11,17 @@ from bridge.operations.desk import Desk
 from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
 from bridge.operations.status import Overview
-from bridge.operations.sync_map import sync_map
+from bridge.operations.sync_map import first_looked_at, sync_map
 from bridge.web.pages import map_drawing, visitor
 from bridge.web.pages.living import living
 
 pages: Final = Blueprint("overview", __name__)
 RECENT: Final = "recent overview"
 """Under this name the application keeps what was found out lately."""
+
+MOST_PLACES: Final = 24
+"""So many connections are on the map and in the list below it; a page of its own has all."""
+MOST_NEEDS: Final = 30
 
 
 @pages.get("/")
@@ -26,13 +30,16 @@ def page() -> Response:
     """Show all; to a page that is open already, the living part alone, if anything moved."""
     desk = visitor.desk()
     shown = recent(desk)
-    the_map = sync_map(desk, shown)
+    the_map = first_looked_at(sync_map(desk, shown), MOST_PLACES)
+    wanting = needs(shown)
     return living(
         "overview",
         shown=shown,
-        needs=needs(shown),
+        needs=wanting[:MOST_NEEDS],
+        more_needs=len(wanting[MOST_NEEDS:]),
         ways=_ways(shown),
         map=the_map,
+        more=len(shown.connections) - len(the_map.places),
         drawing=map_drawing.draw(the_map),
         now=shown.at,
         command="bridge status",

@@ -59,9 +59,9 @@ def value_text(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
-def brief(text: str) -> str:
+def brief(text: str, width: int = BRIEF) -> str:
     """Return the beginning of a text, for a list; a page of its own has the whole."""
-    return text if len(text) <= BRIEF else f"{text[:BRIEF].rstrip()}…"
+    return text if len(text) <= width else f"{text[:width].rstrip()}…"
 
 
 def body_text(body: str) -> str:

@@ -179,6 +179,13 @@ def test_five_hundred_connections_are_paged_and_found(world):
     found = browser.get("/connections?health=stopped&text=account-49").text
     assert re.findall(r'href="/connections/(account-\d+)"', found) == names[490::2]
     assert "No connection fits" in text_of(browser, "/connections?text=nobody")
+    overview = browser.get("/")
+    assert len(overview.data) < LARGEST
+    text = Elements(overview.text).text
+    assert "478 more among them" in text.replace(",", "")
+    assert "more, for which fewer tickets wait" in text
+    listed = re.findall(r'class="name" href="/connections/(account-\d+)"', overview.text)
+    assert set(listed) <= set(names[::2])  # those in trouble
 
 
 def test_the_living_part_comes_again_only_when_it_moved(browser):

@@ -183,6 +183,14 @@ def lock(tx: Tx, run_id: int) -> None:
     tx.execute(select(run.c.id).where(run.c.id == run_id).with_for_update())
 
 
+def has_work(tx: Tx, run_id: int, kind: str) -> bool:
+    """Return whether work of a kind waits or is in hand for a run; parked work does not count."""
+    own = select(work.c.id).where(
+        work.c.run_id == run_id, work.c.kind == kind, work.c.parked_at.is_(None)
+    )
+    return tx.execute(own.limit(1)).first() is not None
+
+
 def left_of_undo(tx: Tx, run_id: int) -> dict[str, int]:
     """Return the work that is left of taking a run back, parked or not: key -> the undo's run."""
     left = select(work.c.key, work.c.run_id).where(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from bridge.core.model.capabilities import EntityCapabilities, Support, Writable, creating
+from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import Connection, Webhook
 from bridge.core.planning.planner import DELETES
 from bridge.ledger import connection_health, probes, webhook_inbox
@@ -40,6 +41,8 @@ __all__ = [
 
 NEWEST: Final = 20_000
 """A connection's last webhook is looked for among so many of the newest of all connections."""
+BADLY_SIGNED: Final = frozenset({Code.HOOK_SIGNATURE, Code.HOOK_UNSIGNED, Code.HOOK_EXPIRED})
+"""Refusals that speak of the signature."""
 TROUBLED: Final = "troubled"
 """A filter: whatever is not healthy, or not in step."""
 
@@ -146,6 +149,14 @@ class WebhookSetUp:
     last: datetime | None
     """When the last one was accepted; None: there is none among the newest of all."""
     refused: list[RefusedDeliveries]
+
+    @property
+    def signature(self) -> Literal["right", "wrong", "both", "not seen"]:
+        """Return whether the signatures are right, as far as the last deliveries tell."""
+        wrong = [each.last for each in self.refused if each.code in BADLY_SIGNED and not each.over]
+        if not wrong:
+            return "right" if self.last is not None else "not seen"
+        return "wrong" if self.last is None or max(wrong) > self.last else "both"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ __all__ = [
 
 LOOKED_AT: Final = 20_000
 """So many findings are looked at for one page; the next page goes on from there."""
-MOST_REASONS: Final = 20
+MOST_REASONS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,22 @@ from typing import Final
 
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
-from bridge.errors import Busy, UnknownName
-from bridge.ledger import paused_runs, run_records, run_writes, timeline
+from bridge.errors import Busy, NotPossible, UnknownName
+from bridge.ledger import paused_runs, run_objects, run_records, run_writes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord, LeftToDo
-from bridge.operations import availability
+from bridge.operations import availability, run_states
 from bridge.operations.desk import Desk
+from bridge.operations.run_states import RunState
 from bridge.runs import pausing, undo
 from bridge.wiring import Bridge
 
 UNDO_TIMEOUT: Final = 6 * 3600.0
 """Seconds after which nobody waits any longer; the workers go on."""
 LOOK_SECONDS: Final = 0.1
+MOST_AT_ONCE: Final = 5_000
+"""Writes that are queued to be taken back while somebody waits for a page."""
 MAX_ENTRIES: Final = 10_000_000
 """Entries of all timelines that are read for the outcome: all that an undo can have written."""
 
@@ -63,6 +66,21 @@ class UndoPlan:
     records: list[WrittenRecord]
     """Those that it made, then its writes to others, each in the order of the run."""
     standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class UndoLook:
+    """What taking back a run is about, in numbers: its records may be a hundred thousand."""
+
+    run: RunState
+    made: int
+    """Records that it made."""
+    changed: int
+    """Writes, those to what it made among them."""
+    connections: list[str]
+    standing: Standing
+    too_many: bool
+    """More than is queued while a page waits: a terminal does it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +139,40 @@ def plan_undo(desk: Desk, run_id: int) -> UndoPlan:
         )
 
 
+def look(desk: Desk, run_id: int) -> UndoLook:
+    """Return what taking back a run is about, in numbers. Raises UnknownName."""
+    now = desk.now()
+    with desk.ledger.read() as tx:
+        run = run_states.state_of(tx, run_id, now)
+        made, changed = run_objects.count_written(tx, run_id)
+        row = run_records.get(tx, run_id)
+        return UndoLook(
+            run=run,
+            made=made,
+            changed=changed,
+            connections=sorted(run_objects.connections(tx, run_id)),
+            standing=standing(tx, row, now) if row is not None else Standing(),
+            too_many=made + changed > MOST_AT_ONCE,
+        )
+
+
+def start_by_workers(desk: Desk, run_id: int, *, delete_created: bool) -> RunningUndo:
+    """Have the workers take a run back.
+
+    Raises UnknownName, Busy, or NotPossible with the reason.
+    """
+    before = look(desk, run_id)
+    if before.standing.refused:
+        raise NotPossible(before.standing.refused)
+    if not (before.made or before.changed):
+        raise NotPossible(f"run {run_id} has written nothing that could be taken back")
+    if before.too_many:
+        raise NotPossible(f"that is more than a page does at once: `bridge undo {run_id}` does it")
+    running = start_undo(desk, run_id, delete_created=delete_created)
+    desk.announce()
+    return running
+
+
 def _written(
     row: CreatedRecord | CarriedOutWrite, written: Mapping[str, Raw], before: Mapping[str, Raw]
 ) -> WrittenRecord:
@@ -136,7 +188,7 @@ def standing(tx: Tx, run: RunRow, now: datetime) -> Standing:
     itself, it is one. What is left of a paused run is given up.
     """
     waiting = run_writes.waits_for(tx, [run.id])
-    wrote_to = {connection for _link, connection, _entity in undo.records(tx, run.id)}
+    wrote_to = run_objects.connections(tx, run.id)
     unlisted = {run.connection} if run.finished_at is None else set()
     names = {*waiting, *wrote_to, *unlisted}
     why_shut = availability.shut(tx, names, now)

@@ -433,3 +433,13 @@ def end(
         told: dict[str, Any] = detail | {"why": why, "fields": list(edited)}
         notes.append(Note(LEFT, task.row.connection, "", told))
     conclude(tx, context, task, notes)
+    _end_run(tx, task, context.clock.now())
+
+
+def _end_run(tx: Tx, task: Task, now: datetime) -> None:
+    """End the undo's own run with the last piece of its work, whoever began it."""
+    if (mine := task.row.run_id) is None:
+        return
+    run_writes.lock(tx, mine)
+    if not run_writes.has_work(tx, mine, KIND):
+        run_records.finish(tx, mine, now)

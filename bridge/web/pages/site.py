@@ -26,6 +26,7 @@ from bridge.web.pages import (
     overview_page,
     problem_pages,
     refusals,
+    run_pages,
     sign_in_pages,
     styleguide,
     ticket_pages,
@@ -55,12 +56,13 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Conflicts", "conflicts.listing", Permission.SEE),
     MenuPage("Connections", "connections.listing", Permission.SEE),
     MenuPage("Events", "events.listing", Permission.SEE),
+    MenuPage("Runs", "runs.listing", Permission.SEE),
     MenuPage("Drift", "drift.listing", Permission.SEE),
 )
 """The pages that one begins with, in the order of the menu."""
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
-    *(event_pages, drift_pages, sign_in_pages),
+    *(event_pages, run_pages, drift_pages, sign_in_pages),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from bridge.operations.connection_sheets import AbilityLine, Finding, RateUse
 from bridge.operations.drift import Drifted
 from bridge.operations.permissions import Permission
 from bridge.operations.refused_deliveries import RefusedDeliveries
+from bridge.operations.run_sheets import RunObject
+from bridge.operations.run_states import RunPhase
 from bridge.operations.sync_map import MapPlace
 from bridge.operations.ticket_cells import CellMark, TicketCell
 from bridge.operations.timeline_sentences import TimelineSentence
@@ -74,6 +77,7 @@ def samples(texts: tuple[str, ...]) -> dict[str, Any]:
 def _of_connections(texts: tuple[str, ...]) -> dict[str, Any]:
     """Return what the components of connections and events are shown with."""
     now, first = visitor.desk().now(), texts[0]
+    changed = RunObject(3, "helpdesk", "ticket", first, "a", "patch", "done", "", now, [first])
     return {
         "places": [
             MapPlace(first, first, step == "in step", step, health, first, 7, 1)
@@ -96,6 +100,14 @@ def _of_connections(texts: tuple[str, ...]) -> dict[str, Any]:
         "findings": [
             Drifted("7", "helpdesk", "ticket", first, "changed", [first], now, first, now, None),
             Drifted("7", "helpdesk", "ticket", "tkt_1", "new", [], None, first, now, now),
+        ],
+        "phases": [RunPhase(name, 7, total, False) for name, total in (("done", 9), (first, None))],
+        "objects": [
+            RunObject(
+                1, "helpdesk", "ticket", first, "a", "patch", "done", first, now, [first] * 9
+            ),
+            RunObject(2, "helpdesk", "ticket", "", "a", "create", "not done", first, now),
+            replace(changed, sent={first: first}, before={first: None}),
         ],
         "troubles": [
             Trouble(Code.KEY, first, now, f"say `bridge doctor` {first}", "helpdesk", tickets=3),

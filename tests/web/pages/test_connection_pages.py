@@ -101,11 +101,15 @@ def test_webhooks_say_whether_the_signature_is_right(world, site, browser):
     text = text_of(browser, "/connections/H")
     assert "61" in text
     assert "BRG-HOOK-SIGNATURE" in text
+    assert "Signature wrong" in text
     assert "nothing: a genuine one came since" not in text
-    world.clock.advance(timedelta(minutes=11).total_seconds())
+    world.clock.advance(60)
     came(site, "H")
+    assert "Signature some are wrong" in text_of(browser, "/connections/H")
+    world.clock.advance(timedelta(minutes=11).total_seconds())
+    came(site, "H", 2)
     text = text_of(browser, "/connections/H")
-    assert "the last one came just now" in text
+    assert "Signature right the last that was taken came just now" in text
     assert "nothing: a genuine one came since" in text
 
 

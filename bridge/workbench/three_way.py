@@ -17,7 +17,7 @@ from difflib import SequenceMatcher
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from bridge.core.model.values import same_json
@@ -178,7 +178,7 @@ class _Sides:
     parse: Parse
 
     def accepted(self, text: str) -> str | None:
-        """Return a text if it reads as wanted and has all comments; None otherwise."""
+        """Return a text if it reads as wanted and has all comments, none twice; None otherwise."""
         try:
             data = self.parse(text, self.name)
         except Exception:  # noqa: BLE001 - a text that cannot be read is no result
@@ -187,8 +187,13 @@ class _Sides:
             return None
         texts = (self.ours, self.theirs, self.base, text)
         ours, theirs, base, made = (Counter(_COMMENT.findall(each)) for each in texts)
-        due = {each: ours[each] + theirs[each] - base[each] for each in ours | theirs}
-        return text if all(made[each] >= count for each, count in due.items()) else None
+        for each in {*ours, *theirs, *base, *made}:
+            due = max(0, ours[each] + theirs[each] - base[each])
+            # What both have added in the same words may stand there once.
+            least = min(due, max(ours[each], theirs[each]))
+            if not least <= made[each] <= due:
+                return None
+        return text
 
 
 def _by_lines(sides: _Sides) -> str | None:
@@ -225,7 +230,8 @@ def _by_path(sides: _Sides) -> str | None:
     """Put their changes into our tree, and write that down; None where it does not hold."""
     try:
         ours, theirs = _tree(sides.ours), _tree(sides.theirs)
-        _take_over(ours, theirs, sides.our_data, sides.their_data, sides.wanted, sides.theirs)
+        texts = _Comments(sides.theirs, frozenset(map(str.strip, _COMMENT.findall(sides.base))))
+        _take_over(ours, theirs, sides.our_data, sides.their_data, sides.wanted, texts)
         out = io.StringIO()
         _round_trip(sides.ours).dump(ours, out)
     except Exception:  # noqa: BLE001 - whatever this library cannot do is left to the admins
@@ -264,7 +270,7 @@ def _take_over(
     our_data: Mapping[Any, Any],
     their_data: Mapping[Any, Any],
     wanted: Mapping[Any, Any],
-    text: str,
+    comments: _Comments,
 ) -> None:
     """Bring our tree to what is wanted, with nodes and comments of theirs."""
     # A tree's keys may be of other types than the data's; they stand in the same order.
@@ -279,25 +285,81 @@ def _take_over(
             continue
         node = others[key]
         if isinstance(now, dict) and isinstance(taken, dict) and isinstance(value, dict):
-            _take_over(ours[mine[key]], theirs[node], now, taken, value, text)
+            _take_over(ours[mine[key]], theirs[node], now, taken, value, comments)
             if node in theirs.ca.items:
                 ours.ca.items.setdefault(mine[key], theirs.ca.items[node])
             continue
         at = mine.get(key, node)
         ours[at] = theirs[node]
+        if key in mine:
+            comments.join(ours, at, theirs, node)
+            continue
+        comments.end_with(theirs, node)
         if (comment := theirs.ca.items.get(node)) is not None:
             ours.ca.items[at] = comment
-        if key not in mine and (above := _comment_above(theirs, node, text)):
+        if above := comments.above(theirs, node):
             column = theirs.lc.key(node)[1]
             ours.yaml_set_comment_before_after_key(node, before=above, indent=column)
 
 
-def _comment_above(node: CommentedMap, key: Any, text: str) -> str:
-    """Return the lines of comment right above a key."""
-    lines = text.splitlines()
-    at: int = node.lc.key(key)[0]
-    found: list[str] = []
-    while at > 0 and (line := lines[at - 1].strip()).startswith("#"):
-        found.insert(0, line.removeprefix("#").removeprefix(" "))
-        at -= 1
-    return "\n".join(found)
+_BESIDE: Final = 2
+"""Where the library keeps the comment behind a value, and with it all lines down to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Comments:
+    """Their comments, and which of them are not theirs alone, for the base has them."""
+
+    text: str
+    known: frozenset[str]
+
+    def above(self, node: CommentedMap, key: Any) -> str:
+        """Return the lines of comment right above a row of theirs that are new."""
+        lines = self.text.splitlines()
+        at: int = node.lc.key(key)[0]
+        found: list[str] = []
+        while at > 0 and (line := lines[at - 1].strip()).startswith("#"):
+            if line not in self.known:
+                found.insert(0, line.removeprefix("#").removeprefix(" "))
+            at -= 1
+        return "\n".join(found)
+
+    def join(self, ours: CommentedMap, at: Any, theirs: CommentedMap, node: Any) -> None:
+        """Give a row of ours the comment beside theirs, if they changed it; ours stays below."""
+        taken, mine = _behind(theirs, node), _behind(ours, at)
+        if taken is None:
+            return
+        if mine is None:
+            ours.ca.items[at] = theirs.ca.items[node]
+            return
+        beside, _below = _split(taken.value)
+        our_beside, our_below = _split(mine.value)
+        new = beside.strip() and beside.strip() not in self.known
+        mine.value = (beside if new else our_beside) + our_below
+
+    def end_with(self, theirs: CommentedMap, node: Any) -> None:
+        """Take from the end of a new row of theirs the lines that belong to what comes after it."""
+        around, key = theirs, node
+        while isinstance(around[key], CommentedMap | CommentedSeq) and around[key]:
+            around = around[key]
+            key = list(around)[-1] if isinstance(around, CommentedMap) else len(around) - 1
+        token = _behind(around, key)
+        if token is not None:
+            beside, below = _split(token.value)
+            kept = [line for line in below.splitlines(True) if line.strip() not in self.known]
+            token.value = beside + "".join(kept)
+
+
+def _behind(node: CommentedMap | CommentedSeq, key: Any) -> Any:
+    """Return the comment behind a value; None: there is none."""
+    comment = node.ca.items.get(key)
+    if comment is None:
+        return None
+    place = _BESIDE if isinstance(node, CommentedMap) else 0
+    return comment[place] if len(comment) > place else None
+
+
+def _split(comment: str) -> tuple[str, str]:
+    """Return what stands beside a value, with its line's end, and the lines below that."""
+    beside, end, below = comment.partition("\n")
+    return beside + end, below

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -299,3 +301,79 @@ def test_a_file_that_is_written_anew_has_null_as_the_word():
     ours = changed(("2: high}", "2: high, 3: low}"), text=base)
     theirs = changed(("2: high}", "2: urgent}"), text=base)
     assert merged(ours, theirs, base) == changed(("2: high}", "2: urgent, 3: low}"), text=base)
+
+
+ROWS = """\
+ticket:
+  # of a
+  a: 1   # beside a
+  b: 2
+  # of c
+  c: 3   # beside c
+
+  # of d
+  d: 4
+  # tail
+other: x   # end
+"""
+
+
+def test_no_comment_stands_there_twice_when_both_change_the_row_below_a_new_one():
+    both = ("c: 3", "c: 9")
+    theirs = changed(both, ("  c: 9", "  t: new   # theirs\n  c: 9"), text=ROWS)
+    text = merged(changed(both, text=ROWS), theirs, ROWS)
+    assert parse(text)["ticket"] == {"a": 1, "b": 2, "c": 9, "d": 4, "t": "new"}
+    assert [text.count(each) for each in ("# of c", "# beside c", "# theirs", "# tail")] == [1] * 4
+
+
+def test_a_comment_that_one_has_taken_out_does_not_come_back_with_a_row_of_the_other():
+    ours = changed(("  # of c\n  c: 3", "  c: 9"), text=ROWS)
+    theirs = changed(("  c: 3", "  # theirs\n  t: new\n  c: 3"), text=ROWS)
+    text = merged(ours, theirs, ROWS)
+    assert "# of c" not in text
+    assert "  # theirs\n  t: new\n" in text
+
+
+EDITS = st.lists(
+    st.tuples(st.integers(1, 10), st.sampled_from(("value", "beside", "above", "row", "gone"))),
+    max_size=3,
+)
+
+
+def edited(lines, edits, who):
+    lines = list(lines)
+    for number, (wanted, kind) in enumerate(edits):
+        at = min(wanted, len(lines) - 1)
+        key, colon, rest = lines[at].partition(": ")
+        is_row = bool(colon) and not key.strip().startswith("#")
+        if kind == "value" and is_row:
+            lines[at] = f"{key}: {who}{number}{rest[1:]}"
+        elif kind == "beside" and is_row:
+            lines[at] = f"{key}: {rest.partition(' ')[0]}   # {who} beside {number}"
+        elif kind == "above" and is_row:
+            lines.insert(at, f"  # {who} above {number}")
+        elif kind == "row" and is_row and key.startswith("  "):
+            lines[at:at] = [f"  # {who} of {number}", f"  {who}{number}: new   # {who} by {number}"]
+        elif kind == "gone":
+            del lines[at]
+    return lines
+
+
+@given(both=EDITS, ours=EDITS, theirs=EDITS)
+def test_each_comment_stands_there_as_often_as_the_two_have_written_it(both, ours, theirs):
+    """They edit neighbours, and have made some changes alike."""
+    common = edited(ROWS.splitlines(), both, "both")
+    made = ("\n".join(edited(common, *each)) + "\n" for each in ((ours, "o"), (theirs, "t")))
+    one, other = made
+    try:
+        parse(one), parse(other)
+    except ConfigError:
+        return
+    text, clashes = merge_file("f", ROWS, one, other, parse)
+    if clashes:
+        return
+    counts = [Counter(re.findall(r"#.*", each)) for each in (ROWS, one, other, text)]
+    for comment in set().union(*counts):
+        base, mine, others, found = (count[comment] for count in counts)
+        most = max(0, mine + others - base)
+        assert min(most, max(mine, others)) <= found <= most, comment

@@ -87,6 +87,7 @@ def _prove_field(
         found += member_laws.check_carrier(subject, carrier)
         found += text_laws.check_written(subject, carrier)
         found += value_laws.check_seen(subject, carrier)
+        found += value_laws.check_null(subject, carrier)
         found += value_laws.check_rows(subject, carrier)
     known = value_laws.known_values(of_field)
     reaches = value_laws.reaches_of(of_field, known)

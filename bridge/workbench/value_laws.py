@@ -347,10 +347,35 @@ def check_seen(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding
         what = f"{carrier.connection} shows {said} on {records}, and that has no "
         what += f"reading: {waits}"
         like = difflib.get_close_matches(str(seen.raw), carrier.field.choices, n=1, cutoff=0.5)
-        row = f"{as_yaml(seen.raw)}: {like[0] if like else '…'}"
+        ours = "null" if seen.raw is None else like[0] if like else "…"
+        row = f"{as_yaml(seen.raw)}: {ours}"
         severity: Severity = "note" if ignored else "warning"
         row = row if said == raw_words(seen.raw) else ""  # else it may tell of a person
         yield carrier.finding("seen", severity, carrier.at(subject, "read"), what, proposed=row)
+
+
+def check_null(subject: ProofSubject, carrier: Carrier) -> Iterator[ProofFinding]:
+    """Yield a table without a row for null, where records show null as long as nobody set it."""
+    parts = carrier.declared.parts
+    behind_door = any(
+        path.plain and path.source.rpartition(".")[0] in carrier.able.doors for path in parts.paths
+    )
+    if not behind_door or parts.read_table is None or not _waits(carrier, None):
+        return
+    key = (carrier.connection, carrier.sync.entity, carrier.field.name)
+    if any(seen.raw is None for seen in subject.seen.get(key, ())):
+        return  # that it was seen says more
+    what = f"a {carrier.sync.entity} of {carrier.connection} that has nothing there shows null, "
+    what += "for which the table has no row: each of them would wait"
+    yield carrier.finding(
+        "null", "warning", carrier.at(subject, "read"), what, proposed="null: null"
+    )
+
+
+def _waits(carrier: Carrier, raw: Raw) -> bool:
+    """Return whether a value has no reading, and nobody said that it is to be left alone."""
+    reading = carrier.map.read(raw)
+    return isinstance(reading, Unreadable) and reading.code is not Code.READ_IGNORED
 
 
 def check_passed(subject: ProofSubject, carriers: Sequence[Carrier]) -> Iterator[ProofFinding]:

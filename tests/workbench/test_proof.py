@@ -19,6 +19,7 @@ from tests.cli.conftest import KEYS
 from tests.workbench.shipped import edited, proof_of_edits
 
 ROWS, SYNCS, MEMBERS = 10_000, 20, 50
+TEAM = "ticket.fields.team.read"
 WAITS = "and that has no reading: they wait"
 
 
@@ -40,6 +41,21 @@ def test_a_value_that_was_seen_and_has_no_reading_is_a_warning_with_a_row(shippe
         (f"helpdesk shows 'Pending' on 12 tickets, {WAITS}", "Pending: pending"),
         (f"desk shows 7 on 1 ticket, {WAITS}", "7: …"),
     ]
+
+
+def test_null_is_missed_where_a_field_that_nobody_set_would_wait(tmp_path, shipped):
+    edits = (("infra, null: null}", "infra}"), ("tags: [], team: null}", "tags: []}"))
+    of_switch = [("mappings/switch.yaml", *edit) for edit in edits]
+    without = proof_of_edits(tmp_path / "without", *of_switch)
+    assert without.config is not None
+    (found,) = without.proof.warnings
+    assert (found.law, found.path, found.proposed) == ("null", TEAM, "null: null")
+    assert "each of them would wait" in found.what
+    seen = {("helpdesk", "ticket", "team"): [SeenValue(None, 3)]}
+    (found,) = proof_of(without.config, seen).warnings
+    assert (found.law, found.proposed) == ("seen", "null: null")
+    assert "helpdesk shows null on 3 tickets" in found.what
+    assert not [each for each in proof_of(shipped).findings if each.law == "null"]
 
 
 def test_people_without_a_name_at_a_member_are_a_note_with_whose_row_it_is(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from bridge.cli.screen import say
 from bridge.core.model.counting import counted
+from bridge.core.model.values import shown
 from bridge.operations.times import when
 from bridge.operations.unknown_values import UnknownValue
 from bridge.operations.vendor_fields import IgnoredValue, UnknownField
@@ -20,14 +22,12 @@ def print_unknown(
 ) -> None:
     """Print each with where it was seen and what to do about it."""
     for value in values:
-        theirs = "VALUE" if value.is_shape else _for_a_shell(str(value.value))
         say(
-            f"{value.connection}: {value.field} {value.value!r}, "
+            f"{value.connection}: {value.field} {_value(value)}, "
             f"{counted(value.records, value.entity)} waiting"
             f"{_times(value.first_seen, value.last_seen)}",
             f"    {value.at}; for example {', '.join(value.examples)}",
-            f"    bridge values accept {value.connection} {value.field} {theirs} "
-            f"{value.proposed or 'OURS'}    (OURS: {value.allowed})",
+            f"    {value.by_hand}" if value.by_hand else f"    {_command(value)}",
         )
     for left in ignored:
         seen = f"seen {counted(left.seen, 'time')}{_times(left.first_seen, left.last_seen)}"
@@ -38,8 +38,26 @@ def print_unknown(
         for file, line in each.proposed.items():
             say(f"    {file}  {line}")
         if each.proposed:
-            entity = "" if each.entity == "ticket" else f" --entity {each.entity}"
-            say(f"    bridge values accept {each.connection} {each.field}{entity}")
+            place = f"{each.connection} {shlex.quote(each.field)}{_of(each.entity)}"
+            say(f"    bridge values accept {place}")
+
+
+def _value(value: UnknownValue) -> str:
+    return shown(value.value) if value.given else str(value.value)
+
+
+def _command(value: UnknownValue) -> str:
+    """Return the command that takes a value in, as a shell wants it."""
+    theirs = _for_a_shell(value.given) if value.given else "VALUE"
+    ours = shlex.quote(value.proposed) if value.proposed else "OURS"
+    dashes = " --" if value.given.startswith("-") else ""
+    place = f"{value.connection} {value.field}{_of(value.entity)}"
+    return f"bridge values accept {place}{dashes} {theirs} {ours}    (OURS: {value.allowed})"
+
+
+def _of(entity: str) -> str:
+    """Return the option that says of what a value or field is, where it is not of a ticket."""
+    return "" if entity == "ticket" else f" --entity {entity}"
 
 
 def _for_a_shell(text: str) -> str:

@@ -14,6 +14,7 @@ from bridge.config.fields_file import KINDS
 from bridge.core.model.counting import counted
 from bridge.home import find_home
 from bridge.operations import accepted_parts, unknown_values, vendor_fields
+from bridge.operations.late_fields import reading_command
 from bridge.operations.mapping_edits import MadeEdit
 
 
@@ -69,6 +70,8 @@ def accept(
         if value is not None and ours is not None:
             row = accepted_parts.accept_value(desk, accounts, place, value, ours)
             say(f"{row.at}: {field} reads {row.row} now")
+            if row.written:
+                say(f"    and its table `write` says which word is sent: {row.written}")
             _say_what_follows(row.made, f"{counted(row.records, entity)} will be read again")
             return
         taken = accepted_parts.accept_field(desk, accounts, place, name, kind)
@@ -77,6 +80,9 @@ def accept(
     _say_what_follows(taken.made, f"{connection}'s {entity}s show it as they are read")
     for each in taken.others:
         say(f"it does not travel to {each} yet: its mapping has no {taken.name}")
+    if taken.since is not None:
+        then = "then " if taken.made.revision is None else ""
+        say(f"{then}{reading_command(taken.since)} carries what the records show already")
 
 
 @group.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -14,6 +14,13 @@ from bridge.core.model.outcome_codes import of_entry
 from bridge.operations import why
 from bridge.operations.times import moment_of, when
 from bridge.operations.why import Explanation
+
+UNKNOWN: Final = {
+    "quarantine": "it waits until the mapping reads that value",
+    "ignore": "`unknown_values: ignore` leaves it alone",
+    "pass": "`unknown_values: pass` takes it as it is",
+}
+"""What becomes of a value that the mapping does not know, by the connection's policy."""
 
 
 @click.command("why")
@@ -43,7 +50,7 @@ def _print(explanation: Explanation) -> None:
     for name, side in explanation.sides.items():
         code = f"  [{side.code}]" if side.code else ""
         shows = "nothing" if side.shows is None else _in_words(side.shows)
-        unknown = f"  (unknown_values: {side.unknown})" if side.unknown else ""
+        unknown = f"  ({UNKNOWN[side.unknown]})" if side.unknown else ""
         say(f"{name}:{side.id} shows {shows}: {side.because}{code}{unknown}{_in_brackets(side.at)}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bridge.config.yaml_reader import Document, Where, dotted
 from bridge.core.mapping.fieldmap import EntityMap
+from bridge.core.model.values import Marker, Raw
 
 SYNCS = "mappings/syncs.yaml"
 AGENTS = "mappings/agents.yaml"
@@ -36,6 +37,15 @@ class FilePlaces:
     def says(self, *where: object) -> bool:
         """Return whether syncs.yaml has this part itself, and not one that stands for it."""
         return SYNCS in self.documents and where in self.documents[SYNCS].lines
+
+    def of_reading(self, connection: str, entity: str, field: str, raw: Raw | Marker) -> str:
+        """Return the line that decides what a raw value reads as: its row's, else the table's.
+
+        Where there is no table, it is the field's.
+        """
+        single = raw is None or isinstance(raw, str | int | float)
+        below = ("read", raw) if single else ("read",)
+        return self.in_mapping(connection, entity, "fields", field, *below)[0]
 
     def of_fields(
         self, maps: Mapping[str, Mapping[str, EntityMap]]

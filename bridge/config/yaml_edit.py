@@ -1,11 +1,14 @@
-"""Adds a row to a mapping, or an item to a list, of a YAML file; every other byte stays."""
+"""Adds a row to a mapping or an item to a list of a YAML file, or replaces a value; the rest stays.
+
+Every other byte is as it was: comments, quotes and ends of lines.
+"""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from typing import Any
 
-from yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from bridge.config.yaml_reader import Where, compose, dotted, parse
 from bridge.config.yaml_text import block, flow, list_item, scalar
@@ -56,8 +59,7 @@ def with_listed(text: str, shown: str, where: Where, value: str) -> str:
     document = parse(text, shown)
     if where not in document.lines:
         return with_row(text, shown, where[:-1], where[-1], [value])
-    around = _mapping_at(compose(text), where[:-1])
-    node = next(each for key, each in around.value if key.value == where[-1])
+    node = _value_at(_mapping_at(compose(text), where[:-1]), where[-1])
     by_hand = f"{document.place(where)}: {scalar(value)} has to be added by hand"
     if not isinstance(node, SequenceNode) or not node.flow_style:
         raise NotPossible(by_hand)
@@ -72,6 +74,24 @@ def with_listed(text: str, shown: str, where: Where, value: str) -> str:
     rows.append(value)
     if not _reads_as(changed, shown, wanted):
         raise NotPossible(by_hand)
+    return changed
+
+
+def with_value(text: str, shown: str, where: Where, value: Any) -> str:
+    """Return the text of a file with another value in the place of the single one at `where`.
+
+    Raises NotPossible where none stands there that could be replaced by itself.
+    """
+    document = parse(text, shown)
+    node = _value_at(_mapping_at(compose(text), where[:-1]), where[-1])
+    changed = f"{text[: node.start_mark.index]}{flow(value)}{text[node.end_mark.index :]}"
+    wanted = deepcopy(document.data)
+    rows = wanted
+    for step in where[:-1]:
+        rows = rows[step]
+    rows[where[-1]] = value
+    if not isinstance(node, ScalarNode) or not _reads_as(changed, shown, wanted):
+        raise NotPossible(f"{document.place(where)}: {flow(value)} has to be put there by hand")
     return changed
 
 
@@ -143,9 +163,18 @@ def _end_of(text: str, node: Node) -> int:
 def _mapping_at(node: Node | None, where: Where) -> MappingNode:
     for step in where:
         assert isinstance(node, MappingNode)  # noqa: S101 - the plain data was looked through
-        node = next(value for key, value in node.value if key.value == step)
+        node = _value_at(node, step)
     assert isinstance(node, MappingNode)  # noqa: S101
     return node
+
+
+def _value_at(node: MappingNode, key: Any) -> Node:
+    """Return the value of a key that the mapping has. Raises NotPossible for an odd spelling."""
+    words = {key} if isinstance(key, str) else {scalar(key), str(key)}
+    found: Node | None = next((value for each, value in node.value if each.value in words), None)
+    if found is not None:
+        return found
+    raise NotPossible(f"what stands below {scalar(key)} has to be changed by hand")
 
 
 def _inserted(text: str, node: MappingNode, row: str) -> str:

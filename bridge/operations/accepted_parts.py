@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.config import SandboxAccount, yaml_edit, yaml_text
+from bridge.config.value_row_edit import with_reading
 from bridge.core.mapping.given_values import value_of_words
 from bridge.core.model.values import Unreadable, shown
 from bridge.errors import UnknownName
-from bridge.operations import mapping_edits, unknown_values, vendor_fields
+from bridge.operations import late_fields, mapping_edits, unknown_values, vendor_fields
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_edits import NOT_THERE, FileEdit, MadeEdit
 from bridge.operations.vendor_fields import FIELDS_FILE, FieldProposal
@@ -23,6 +24,9 @@ class AcceptedValue:
 
     at: str
     row: str
+    """What reads as what: `'archived': 'closed'`."""
+    written: str
+    """The table that says which of theirs is sent from now on; empty: that goes on as it was."""
     records: int
     """Records that it makes readable."""
     made: MadeEdit
@@ -37,18 +41,25 @@ class AcceptedField:
     """File -> what it was given."""
     others: list[str]
     """Other members of the sync, whose mappings do not have the field."""
+    since: int | None
+    """The revision since which it travels, so that what is there already is to be read.
+
+    None: it travels nowhere yet.
+    """
     made: MadeEdit
 
 
 def accept_value(
     desk: Desk, accounts: Accounts, place: tuple[str, str, str], value: str, ours: str
 ) -> AcceptedValue:
-    """Let a value that was seen read as one of ours: its mapping gets a row, and nothing else.
+    """Let a value that was seen read as one of ours: its mapping gets a row.
 
-    `place`: connection, entity and field. The records that show it are read again as soon as it is
-    in force: at once where mappings are published, else with the next start. Raises UnknownName for
-    a value that nobody has seen and for what the field cannot be, NotPossible for the shape of a
-    value; that or ConfigError where the mapping cannot take the row, or would not hold with it;
+    Where the table `read` alone said what is sent, and two of theirs mean the same now, it gets the
+    table `write` as well, with what was sent so far. The records that show the value are read again
+    as soon as it is in force: at once where mappings are published, else with the next start.
+    `place`: connection, entity and field. Raises UnknownName for a value that nobody has seen and
+    for what the field cannot be, NotPossible for the shape of a value and for a field that can have
+    no table; that or ConfigError where the mapping cannot take the row, or would not hold with it;
     then all is as it was.
     """
     seen, theirs = unknown_values.seen(desk, place, value)
@@ -58,12 +69,14 @@ def accept_value(
         raise UnknownName(meant.why)
     file = vendor_fields.mapping_file(desk, connection)
     before = mapping_edits.in_force(desk, file)
-    after = yaml_edit.with_row(before, file, (entity, "fields", name, "read"), theirs, meant)
+    field = desk.context.fields[entity][name]
+    where = (entity, "fields", name)
+    after, added = with_reading(before, file, where, theirs, meant, field.choices)
     row = f"{shown(theirs)}: {shown(meant)}"
     subject = f"{connection} {name}"
     edit = FileEdit({file: before}, {file: after}, "value accepted", subject, {"row": row})
     made = mapping_edits.put_in_force(desk, accounts, edit)
-    return AcceptedValue(seen.at, row, seen.records, made)
+    return AcceptedValue(seen.at, row, added.get("write", ""), seen.records, made)
 
 
 def accept_field(
@@ -87,7 +100,12 @@ def accept_field(
     detail = {"field": found.name, "entity": entity}
     edit = FileEdit(before, after, "field accepted", f"{connection} {path}", detail)
     made = mapping_edits.put_in_force(desk, accounts, edit)
-    return AcceptedField(found.name, files, _without(desk, connection, entity, found.name), made)
+    others = late_fields.mapping_members(desk, connection, entity, found.name)
+    since = None
+    if others:
+        since = late_fields.mapped_since(desk, [connection, *others], entity, found.name)
+    without = _without(desk, connection, entity, found.name)
+    return AcceptedField(found.name, files, without, since, made)
 
 
 def _mapped(text: str, file: str, entity: str, found: FieldProposal) -> str:

@@ -23,13 +23,14 @@ from bridge.flow.replan import plan_member
 from bridge.ledger import attempts, parking, probes, timeline
 from bridge.ledger.database import Tx
 from bridge.ledger.parking import Parked
-from bridge.operations import find
+from bridge.operations import find, late_fields
 from bridge.operations.desk import Desk
 
 DECIDING = frozenset(
     {"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"}
 )
 """Kinds of timeline entries that say how a field came by its value."""
+NEVER_READ = "it was never read there"
 HISTORY_LENGTH = 5
 """So many of them are given, the newest."""
 
@@ -112,7 +113,7 @@ def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanatio
         link = find.ticket(tx, desk.context, ref)
         desk.context.probes.update(probes.by_connection(tx))
         if field not in link.state:
-            raise UnknownName(f"{called} has no {field}; allowed: {', '.join(link.state)}")
+            raise UnknownName(_not_there(desk, link, field, called))
         return Explanation(
             link=link.id,
             field=field,
@@ -125,6 +126,20 @@ def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanatio
                 for name in (*link.sides, *link.retired)
             },
         )
+
+
+def _not_there(desk: Desk, link: Link, field: str, called: str) -> str:
+    """Return in words that a ticket has no such field, and what would bring it one."""
+    first = next((name for name in link.sides if name in desk.config.connections), "")
+    members = late_fields.mapping_members(desk, first, link.entity, field) if first else []
+    since = late_fields.mapped_since(desk, members, link.entity, field) if members else None
+    if since is not None:
+        read = late_fields.reading_command(since)
+        return (
+            f"{called} has no {field} yet: the mappings have had it only since revision "
+            f"{since + 1}, and {read} reads what was there already"
+        )
+    return f"{called} has no {field}; allowed: {', '.join(link.state)}"
 
 
 def _agreed(state: FieldState) -> AgreedState:
@@ -161,16 +176,10 @@ def _mapping_at(config: Config, name: str, entity: str, field: str, entry: SideF
     """Return the line that decides what a side's value reads as: its row's, else the field's."""
     if (name, entity, field) not in config.places:
         return ""
-    return config.lines.in_mapping(name, entity, "fields", field, *_row_of(entry))[0]
-
-
-def _row_of(entry: SideField | None) -> tuple[str | Raw, ...]:
-    """Return where in a field's declaration the row of its last value would stand."""
     if entry is None:
-        return ()
+        return config.lines.in_mapping(name, entity, "fields", field)[0]
     raw = entry.shown if entry.unreadable and entry.shown is not None else entry.shadow
-    is_single = raw is None or isinstance(raw, str | int | float)
-    return ("read", raw) if is_single else ()
+    return config.lines.of_reading(name, entity, field, raw)
 
 
 def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
@@ -234,6 +243,8 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
     plan = _plan(desk.context, planned, name)
     question = _Question(desk.config, planned, plan, name, field, called, parked)
     reason = _reason(question)
+    if reason.why == NEVER_READ:
+        reason = Reason(f"{NEVER_READ}{_what_reads_it(desk, link, name, field)}")
     shows = entry.shadow if _was_read(entry) else None
     return SideReason(
         id=side.remote_id,
@@ -246,6 +257,18 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
         at=_mapping_at(desk.config, name, link.entity, field, entry),
         unknown=_acted_on_unknown(question, entry),
     )
+
+
+def _what_reads_it(desk: Desk, link: Link, name: str, field: str) -> str:
+    """Return in words what reads a field there that the mapping has had only of late."""
+    known = name in desk.config.connections
+    since = late_fields.mapped_since(desk, [name], link.entity, field) if known else None
+    if since is None:
+        return ""
+    members = late_fields.mapping_members(desk, name, link.entity, field)
+    first = late_fields.mapped_since(desk, members, link.entity, field)
+    read = late_fields.reading_command(since if first is None else first)
+    return f", for its mapping has had the field only since revision {since + 1}: {read} reads it"
 
 
 def _plan(context: Context, link: Link, name: str) -> Plan:
@@ -264,7 +287,7 @@ def _reason(asked: _Question) -> Reason:
         return cut_off
     entry = asked.side.fields.get(asked.field)
     if not _was_read(entry):
-        return Reason("it was never read there")
+        return Reason(NEVER_READ)
     return _held_back(asked, entry) or _level(asked, entry)
 
 

@@ -72,14 +72,15 @@ def test_vendor_text_in_a_preview_is_shown_and_not_obeyed(home, tmp_path):
     assert "[bold]x[/bold]" in shown
 
 
-def unread(home, value="archived"):
-    """A ticket whose status no mapping can read."""
+def unread(home, value="archived", name="status", number=1):
+    """A ticket of which no mapping can read a field, usually the status."""
     field = SideField(
         shadow="open", map_rev="r", level=1, seen_at=NOW, unreadable="no reading", shown=value,
         unreadable_code=Code.READ_VALUE,
     )  # fmt: skip
-    link = Link("l1", "support-tickets", "ticket", {"status": FieldState("open", 1, "helpdesk")})
-    link.sides["helpdesk"] = Side("helpdesk", "tkt_1", {"status": field})
+    state = {name: FieldState("open", 1, "helpdesk")}
+    link = Link(f"l{number}", "support-tickets", "ticket", state)
+    link.sides["helpdesk"] = Side("helpdesk", f"tkt_{number}", {name: field})
     with home.ledger.transaction() as tx:
         assert links.create(tx, link, NOW)
 

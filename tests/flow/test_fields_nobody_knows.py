@@ -293,7 +293,7 @@ STATUS = ("helpdesk", "ticket", "status")
 def test_what_may_be_said_of_a_value_is_no_value_that_a_table_could_have(make, tmp_path, capsys):
     estate = make()
     (listed,) = values = unread(estate, "@ann")
-    assert (listed.value, listed.is_shape) == ("text of 4 characters", True)
+    assert (listed.value, listed.given) == ("text of 4 characters", "")
     print_unknown(values, [], [])
     assert "values accept helpdesk status VALUE OURS" in capsys.readouterr().out
     file = tmp_path / "mappings/switch.yaml"
@@ -310,7 +310,7 @@ def test_what_may_be_said_of_a_value_is_no_value_that_a_table_could_have(make, t
 def test_a_command_that_is_proposed_runs_nothing_that_a_vendor_wrote(make, capsys):
     hostile = "it's $(reboot) `reboot`"
     (listed,) = unread(make(), hostile)
-    print_unknown([replace(listed, value=hostile, is_shape=False)], [], [])
+    print_unknown([replace(listed, value=hostile, given=hostile)], [], [])
     (line,) = [x for x in capsys.readouterr().out.splitlines() if "values accept" in x]
     command = line.partition("    (OURS")[0]
     quoted = command.partition(" status ")[2].rpartition(" ")[0]

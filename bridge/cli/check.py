@@ -10,6 +10,7 @@ from bridge.cli.actor import actor
 from bridge.cli.running_sandbox import accounts_of, follow_sandbox
 from bridge.cli.screen import say, say_json
 from bridge.config import Config
+from bridge.config.substitution import is_lacking
 from bridge.core.model.counting import counted
 from bridge.home import find_home
 from bridge.operations import check
@@ -21,9 +22,7 @@ from bridge.operations.check import Check
     "--live", is_flag=True, help="Also call every connection, reading only, and see what it can do."
 )
 @click.option(
-    "--sandbox",
-    is_flag=True,
-    help="As if every connection led to its sandbox; needs no keys.",
+    "--sandbox", is_flag=True, help="As if every connection led to its sandbox; needs no keys."
 )
 @click.option(
     "--accept", is_flag=True, help="What changed is meant so: the next start does not ask again."
@@ -117,3 +116,5 @@ def _complain(result: Check) -> None:
         say(problem, err=True)
     if result.problems:
         say(counted(len(result.problems), "problem"), err=True)
+    if any(map(is_lacking, result.problems)):
+        say("note: `bridge check --sandbox` needs no keys, like `bridge up --sandbox`", err=True)

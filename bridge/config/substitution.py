@@ -14,6 +14,8 @@ from typing import Any
 from bridge.config.yaml_reader import Document, Problem, Where
 
 MAX_FILE_BYTES = 64 * 1024
+WHERE_SET = ".env, or in the environment"
+"""How the message ends that a variable has no value."""
 _REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -48,6 +50,11 @@ def fill(document: Document, environ: Mapping[str, str], home: Path) -> tuple[An
     return filled(document.data, ()), problems
 
 
+def is_lacking(problem: str) -> bool:
+    """Return whether a problem is that a variable has no value."""
+    return problem.endswith(WHERE_SET)
+
+
 def references(value: Any) -> list[str]:
     """Return what the references in a value name, in order: a variable, or `file:PATH`."""
     if isinstance(value, Mapping):
@@ -68,7 +75,7 @@ def _resolve(reference: str, environ: Mapping[str, str], home: Path) -> tuple[st
     if separator:
         return default, ""
     lacking = "empty" if name in environ else "not set"
-    return "", f"{name} is {lacking}; allowed a line {name}=… in .env, or in the environment"
+    return "", f"{name} is {lacking}; allowed a line {name}=… in {WHERE_SET}"
 
 
 def _from_file(given: str, home: Path) -> tuple[str, str]:

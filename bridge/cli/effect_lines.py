@@ -15,28 +15,37 @@ MAX_LINES: Final = 20
 
 def print_effect(found: EffectSummary) -> None:
     """Print what a change comes to."""
-    looked = counted(found.looked_at, "ticket")
-    say(f"{looked} looked at, {found.tickets:,} concerned, {found.written:,} of them written to")
-    for connection in dict.fromkeys(name for name, _op in found.writes):
-        _print_connection(found, connection)
+    looked = " and ".join(counted(number, name) for name, number in found.entities.items())
+    say(
+        f"{looked or 'no tickets'} looked at, {found.tickets:,} concerned, "
+        f"{found.written:,} of them written to"
+    )
+    print_writes(found)
+    noun = "record" if len(found.concerned) > 1 else next(iter(found.concerned), "ticket")
     for (field, before, after), count in found.moved.most_common(MAX_LINES):
         change = f" from {before} to {after}" if before or after else ""
-        say(f"agreed {field} moves{change}: {counted(count, 'ticket')}")
+        say(f"agreed {field} moves{change}: {counted(count, noun)}")
     for loss, count in found.lossy.most_common(MAX_LINES):
         what = f"{loss.field} of {loss.connection}"
-        say(f"{loss.kind}: {what}, {counted(count, 'ticket')}: {loss.why}".removesuffix(": "))
+        say(f"{loss.kind}: {what}, {counted(count, noun)}: {loss.why}".removesuffix(": "))
     for (connection, field), count in found.unread.most_common(MAX_LINES):
-        say(f"not known until read: {field} of {connection}, {counted(count, 'ticket')}")
+        say(f"not known until read: {field} of {connection}, {counted(count, 'record')}")
     if found.owed:
         say(f"{counted(found.owed, 'write')} more are due without the change")
     if found.open_attempts:
-        say(f"{counted(found.open_attempts, 'ticket')} of these are being written to right now")
+        say(f"{counted(found.open_attempts, noun)} of these are being written to right now")
     costs = [
         f"{name} {calls}{_duration(found.seconds[name])}" for name, calls in found.calls.items()
     ]
     say(f"calls: {', '.join(costs) or 'none'}")
     for why in found.unsafe:
         say(f"UNSAFE {why}", err=True)
+
+
+def print_writes(found: EffectSummary) -> None:
+    """Print what is written, connection by connection."""
+    for connection in dict.fromkeys(name for name, _op in found.writes):
+        _print_connection(found, connection)
 
 
 def _print_connection(found: EffectSummary, connection: str) -> None:

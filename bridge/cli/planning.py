@@ -25,11 +25,13 @@ WIDTH: Final = 40
 
 
 @contextmanager
-def opened(*, sandbox: bool, writes: str = "") -> Iterator[tuple[wiring.Bridge, Desk]]:
+def opened(
+    *, sandbox: bool, writes: str = "", files_have_changed: bool = False
+) -> Iterator[tuple[wiring.Bridge, Desk]]:
     """Open the bridge of this home. `sandbox`: that of the running sandbox, or none.
 
-    `writes`: the command that is going to write. Raises FilesDiffer when processes run by other
-    files; without it, that is only said.
+    `files_have_changed`: that is why the command is given. `writes`: the command that is going to
+    write. Raises FilesDiffer when processes run by other files; without it, that is only said.
     """
     home = find_home()
     if not follow_sandbox(home) and sandbox:
@@ -40,7 +42,7 @@ def opened(*, sandbox: bool, writes: str = "") -> Iterator[tuple[wiring.Bridge, 
     try:
         if writes:
             bridge.enter(writes, alone=True)
-        else:
+        elif not files_have_changed:
             say_if_files_differ(bridge.files_notice())
         yield bridge, desk.of(bridge, actor())
     except UnknownName as error:

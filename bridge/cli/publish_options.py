@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import click
 
+from bridge.operations import revisions
+from bridge.operations.desk import Desk
+
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -25,6 +28,11 @@ class How:
         """Refuse what would wait for an answer that no program gives."""
         if self.as_json and not (self.yes or self.dry_run):
             raise click.UsageError("with --json, say --yes or --dry-run: a program cannot be asked")
+
+    def refuse_files(self, desk: Desk) -> None:
+        """Refuse a home in which nothing is published, before anything is looked at for it."""
+        if not self.dry_run:
+            revisions.refuse_files(desk)
 
 
 def asked_how(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,6 +18,7 @@ from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
+from bridge.operations.fresh_readings import FreshReadings
 from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.operations.revisions import Overtaken, RevisionDraft
 
@@ -25,14 +26,22 @@ MAX_OVERTAKEN: Final = 20
 """So often others may publish while one is asked."""
 
 
-def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None) -> None:
+def go_on(
+    desk: Desk,
+    made: RevisionDraft,
+    how: How,
+    act: str,
+    folder: Path | None,
+    read: FreshReadings | None = None,
+) -> None:
     """Show a draft, ask, and publish it; nothing is done where nothing differs.
 
-    Where others publish meanwhile, what is left of it is shown, and asked about anew.
+    Where others publish meanwhile, what is left of it is shown, and asked about anew. `read` reads what
+    the ledger does not know of the tickets.
     """
     for _ in range(MAX_OVERTAKEN):
         try:
-            _show_and_publish(desk, made, how, act, folder)
+            _show_and_publish(desk, made, how, act, folder, read)
         except Overtaken as error:
             made = error.draft
             say(f"revision {made.follows} was published meanwhile: this is left of yours", err=True)
@@ -42,7 +51,12 @@ def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | No
 
 
 def _show_and_publish(
-    desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None
+    desk: Desk,
+    made: RevisionDraft,
+    how: How,
+    act: str,
+    folder: Path | None,
+    read: FreshReadings | None,
 ) -> None:
     with ExitStack() as until_published:
         plan = None
@@ -50,7 +64,9 @@ def _show_and_publish(
             if not how.dry_run:
                 let_runs_end(desk, how)
             look = until_published.enter_context(looking())
-            plan = until_published.enter_context(revisions.planned(desk, made, look))
+            plan = until_published.enter_context(revisions.planned(desk, made, look, read=read))
+        for name, why in (read.failed if read is not None else {}).items():
+            say(f"{name} could not be read: {why}", err=True)
         _publish(desk, made, how, act, folder, plan)
 
 
@@ -101,7 +117,7 @@ def put_in_force(
         print_merged(stored, folder)
 
 
-def ask(plan: EffectPlan | None, how: How) -> None:
+def ask(plan: EffectPlan | None, how: How, question: str = "") -> None:
     """Ask whether to go on. Raises ClickException where the guard holds a plan back."""
     if plan is not None and plan.summary.unsafe and not how.override_unsafe:
         raise click.ClickException(
@@ -111,4 +127,4 @@ def ask(plan: EffectPlan | None, how: How) -> None:
     if not how.yes:
         writes = plan.writes if plan is not None else 0
         also = f" and make {counted(writes, 'write')}" if writes else ""
-        click.confirm(f"Publish this{also}?", abort=True)
+        click.confirm(question or f"Publish this{also}?", abort=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Final
 
 import click
 
+from bridge.cli.kept_lines import MAX_SHOWN, print_foretold, print_taken_back
 from bridge.cli.operator import at_desk
 from bridge.cli.process import working
 from bridge.cli.screen import say, say_json
@@ -14,11 +14,9 @@ from bridge.cli.value_text import short_value
 from bridge.core.model.counting import counted
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
-from bridge.operations import undos
+from bridge.operations import undo_forecasts, undos
+from bridge.operations.undo_forecasts import UndoForecast
 from bridge.operations.undos import RunningUndo, Standing, UndoOutcome, UndoPlan
-
-MAX_SHOWN: Final = 50
-"""Records that are listed for people; `--json` has all."""
 
 
 @click.command("undo")
@@ -42,11 +40,13 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
     """
     if dry_run:
         with at_desk() as desk:
-            _say_plan(undos.plan_undo(desk, run), dry_run=True, as_json=as_json)
+            foretold = undo_forecasts.forecast(desk, run, delete_created=delete_created)
+            _say_plan(undos.plan_undo(desk, run), foretold, dry_run=True, as_json=as_json)
         return
     with working("undo") as (bridge, desk):
         plan = undos.plan_undo(desk, run)
-        _say_plan(plan, dry_run=False, as_json=as_json)
+        foretold = undo_forecasts.forecast(desk, run, delete_created=delete_created)
+        _say_plan(plan, foretold, dry_run=False, as_json=as_json)
         if not (plan.made or plan.changed):
             return
         if not yes:
@@ -62,21 +62,24 @@ def command(run: int, dry_run: bool, delete_created: bool, yes: bool, as_json: b
         raise SystemExit(1)
 
 
-def _say_plan(plan: UndoPlan, *, dry_run: bool, as_json: bool) -> None:
-    """Say what the run wrote; `as_json`: for programs where nothing else comes after it."""
+def _say_plan(plan: UndoPlan, foretold: UndoForecast, *, dry_run: bool, as_json: bool) -> None:
+    """Say what the run wrote, and what of it will be taken back; a dry run's JSON has all."""
     if dry_run and as_json:
-        say_json(plan)
-    else:
+        say_json(asdict(plan) | {"will_stay": [asdict(each) for each in foretold.left]})
+    elif not as_json:
         made, wrote = counted(plan.made, "record"), counted(plan.changed, "time")
         did = f"made {made} and wrote to others {wrote}"
-        say(f"run {plan.run} ({plan.kind} of {plan.connection}) {did}", err=as_json)
-    if dry_run and plan.records and not as_json:
-        _list_records(plan)
+        say(f"run {plan.run} ({plan.kind} of {plan.connection}) {did}")
+        if dry_run:
+            _list_records(plan)
+        if plan.records:
+            left = [f"{each.ref}  {each.why}" for each in foretold.left]
+            print_foretold(len(foretold.back), len(left), left)
     _say_standing(plan.standing, dry_run=dry_run)
 
 
 def _list_records(plan: UndoPlan) -> None:
-    """Say what would be taken back, record by record."""
+    """Say what the run wrote, record by record."""
     for record in plan.records[:MAX_SHOWN]:
         back = [
             f"{name} {short_value(value)} → {short_value(record.before.get(name))}"
@@ -85,9 +88,6 @@ def _list_records(plan: UndoPlan) -> None:
         say(f"  {record.ref}  {'made' if record.made else '  '.join(back)}")
     if len(plan.records) > MAX_SHOWN:
         say(f"  and {len(plan.records) - MAX_SHOWN} more")
-    if plan.made:
-        say("what it made is deleted only with --delete-created, or where the sync allows deletes")
-    say("what was changed there since is left alone")
 
 
 def _say_standing(standing: Standing, *, dry_run: bool) -> None:
@@ -107,12 +107,8 @@ def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None
         ended = {"run": running.run, "undone": outcome.tickets, "left": kept}
         say_json(ended | {"waiting": waiting})
     else:
-        undone = counted(outcome.tickets, "ticket")
-        say(f"{undone} taken back, {len(outcome.kept)} left as they are")
-        for record in outcome.kept[:MAX_SHOWN]:
-            say(f"  {record.ref}  {record.why}")
-        if len(outcome.kept) > MAX_SHOWN:
-            say(f"  and {len(outcome.kept) - MAX_SHOWN} more: --json lists them all")
+        left = [f"{record.ref}  {record.why}" for record in outcome.kept]
+        print_taken_back(outcome.tickets, len(left), left)
     if waiting:
         reasons = "; ".join(outcome.waits_for)
         say(f"{waiting} wait and are taken back later: {reasons}", err=True)

@@ -90,6 +90,7 @@ class _Walk:
             if effect or effect.fresh:
                 self.take(effect)
         self.summary.looked_at += len(ids)
+        self.summary.entities.update(each.entity for each in outlines.values())
         return ids[-1] if ids else ""
 
     def _is_steady(self, outline: LinkOutline | None) -> bool:

@@ -87,9 +87,7 @@ def notice(config: Config) -> str:
     """
     if not (config.from_ledger and config.number):
         return ""
-    own: Mapping[str, str] = MappingTexts(config.home).all()
-    names = sorted(name for name in own if own[name] != config.files.get(name))
-    names += sorted(config.files.keys() - own.keys()) if own else []
+    names = differs(config.home, config.files)
     if not names:
         return ""
     return (
@@ -97,6 +95,13 @@ def notice(config: Config) -> str:
         f"({', '.join(names)}): `bridge mappings diff` shows how, `bridge mappings publish` puts "
         f"it in force, `bridge mappings export {FOLDER} --overwrite` gives it up"
     )
+
+
+def differs(home: Path, files: Mapping[str, str]) -> list[str]:
+    """Return which of the home's own files are not as these; none where the home has no files."""
+    own: Mapping[str, str] = MappingTexts(home).all()
+    names = sorted(name for name in own if own[name] != files.get(name))
+    return [*names, *(sorted(files.keys() - own.keys()) if own else [])]
 
 
 def _marked(folder: Path) -> tuple[int, str]:

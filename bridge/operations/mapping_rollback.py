@@ -6,17 +6,18 @@ do it again. Once the mappings of before are in force, it would not: then they g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bridge.core.planning.planned_write import PlannedWrite
 from bridge.errors import Busy, NotPossible
 from bridge.ledger import mapping_revisions, run_records, timeline
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import link as link_acts
-from bridge.operations import run_states, undos
+from bridge.operations import run_states, undo_forecasts, undos
 from bridge.operations.desk import Desk
 from bridge.operations.revisions import get
 from bridge.runs import pausing, remapping, undo
@@ -67,6 +68,40 @@ def runs_since(desk: Desk, number: int) -> list[RunRow]:
     return [run for run in runs if run.figures.get("mapping_revision", 0) > since]
 
 
+@dataclass(frozen=True, slots=True)
+class ForetoldUndo:
+    """What taking changes back will do, as far as the ledger knows."""
+
+    runs: list[RunRow]
+    kept: list[KeptField]
+    """What is left as it is."""
+    back: dict[str, set[tuple[str, str]]]
+    """By link: connection and field that get the value of before."""
+
+    def covers(self, link: str, write: PlannedWrite) -> bool:
+        """Return whether a write of the older mappings is none any more after the undo."""
+        back = self.back.get(link, set())
+        if write.op == "delete":
+            return (write.connection, "") in back
+        return bool(write.sent) and all((write.connection, name) in back for name in write.sent)
+
+
+def foretell(desk: Desk, number: int) -> ForetoldUndo:
+    """Return what it will do to take back what was published since a revision."""
+    runs = runs_since(desk, number)
+    found = ForetoldUndo(runs, [], {})
+    for run in runs:
+        one = undo_forecasts.forecast(desk, run.id)
+        for link_id, back in one.back.items():
+            found.back.setdefault(link_id, set()).update(back)
+        found.kept.extend(
+            kept
+            for left in one.left
+            for kept in _kept_of(desk, left.link, left.ref, left.why, left.fields)
+        )
+    return found
+
+
 def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
     """Take back what the run of a change wrote, but for what anybody has changed since.
 
@@ -111,17 +146,25 @@ def _end(bridge: Bridge, desk: Desk, run_id: int) -> None:
 def _kept(desk: Desk, entries: Sequence[TimelineEntry]) -> list[KeptField]:
     kept: list[KeptField] = []
     for entry in entries:
-        with desk.ledger.read() as tx:
-            link = desk.context.load(tx, [entry.link_id]).get(entry.link_id)
-        ref, why = str(entry.detail["ref"]), str(entry.detail["why"])
         fields = [str(name) for name in entry.detail.get("fields", ())]
-        for name in fields:
-            state = link.state.get(name) if link is not None else None
-            by, at = (state.set_by, state.hi) if state is not None else ("", None)
-            kept.append(KeptField(entry.link_id, ref, name, why, by, at))
-        if not fields:
-            kept.append(KeptField(entry.link_id, ref, "", why))
+        ref, why = str(entry.detail["ref"]), str(entry.detail["why"])
+        kept += _kept_of(desk, entry.link_id, ref, why, fields)
     return kept
+
+
+def _kept_of(
+    desk: Desk, link_id: str, ref: str, why: str, fields: Sequence[str]
+) -> Iterator[KeptField]:
+    """Yield what is said of a record that is left, field by field where fields are known."""
+    if not fields:
+        yield KeptField(link_id, ref, "", why)
+        return
+    with desk.ledger.read() as tx:
+        link = desk.context.load(tx, [link_id]).get(link_id)
+    for name in fields:
+        state = link.state.get(name) if link is not None else None
+        by, at = (state.set_by, state.hi) if state is not None else ("", None)
+        yield KeptField(link_id, ref, name, why, by, at)
 
 
 def let_go_on(desk: Desk, tickets: Sequence[str]) -> int:

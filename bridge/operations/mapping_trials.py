@@ -10,19 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from bridge import wiring
 from bridge.config import Config
 from bridge.config.mapping_texts import FOLDER, Published, read_folder
 from bridge.config.published_mappings import with_mappings
 from bridge.engine.context import Context
-from bridge.errors import UnknownName
+from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import directory, mapping_revisions, news
 from bridge.operations.desk import Desk
 from bridge.operations.fresh_readings import FreshReadings
 from bridge.operations.mapping_effect import Look, Read, Take, effect_of
 from bridge.workbench.effect import LinkEffect, MappingChange
 from bridge.workbench.effect_summary import EffectSummary
+
+SECOND: Final = 2
+"""The number of the first revision that has one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,17 @@ class TriedSince:
 def since(desk: Desk, revision: int | None = None) -> TriedSince:
     """Return the change from a revision to the one in force; None: from the one before that.
 
-    Raises UnknownName without such a revision.
+    Raises UnknownName without such a revision, NotPossible where there is none before.
     """
     with desk.ledger.read() as tx:
         newest = mapping_revisions.newest_number(tx)
+    if revision is None and newest < SECOND:
+        there = "the mappings in force are the first ones" if newest else "none were in force yet"
+        how = "publish" if desk.config.from_ledger else "change the files and restart the bridge"
+        raise NotPossible(
+            f"{there}, so there are no earlier ones to compare them with: {how}, then give this "
+            "command again"
+        )
     number = newest - 1 if revision is None else revision
     old = context_of(desk, _revision(desk, number))
     return TriedSince(f"revision {number}", MappingChange(old, in_force(desk)))

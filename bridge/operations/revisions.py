@@ -27,7 +27,7 @@ from bridge.ledger.mapping_revisions import MappingRevision, RevisionHead
 from bridge.operations import mapping_proof, mapping_runs, mapping_trials
 from bridge.operations.desk import Desk
 from bridge.operations.file_differences import FileDifference, differences
-from bridge.operations.mapping_effect import Look
+from bridge.operations.mapping_effect import Look, Read, Take
 from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange, KnownRecords
@@ -165,11 +165,17 @@ def publish(
 
 @contextmanager
 def planned(
-    desk: Desk, made: RevisionDraft, look: Look = lambda _seen: None
+    desk: Desk,
+    made: RevisionDraft,
+    look: Look = lambda _seen: None,
+    *,
+    take: Take = lambda _effect: None,
+    read: Read | None = None,
 ) -> Iterator[EffectPlan | None]:
-    """Plan what a draft would write, from what the ledger knows alone.
+    """Plan what a draft would write, from what the ledger knows, and what `read` reads besides.
 
-    It looks at all tickets, of which `look` hears: that may take a minute for each 100,000. None:
+    It looks at all tickets, of which `look` hears: that may take a minute for each 100,000. `take`
+    is handed each of which anything is another than before. None:
     the mappings in force do not fit the settings any more, so there is nothing to compare with.
     """
     try:
@@ -178,7 +184,7 @@ def planned(
         yield None
         return
     new = mapping_trials.context_of(desk, made.config)
-    with mapping_runs.planned(desk.ledger, old, new, look=look) as plan:
+    with mapping_runs.planned(desk.ledger, old, new, take=take, look=look, read=read) as plan:
         yield plan
 
 

@@ -199,12 +199,12 @@ def is_ours(
 
 
 def touched(
-    context: Context, link: Link, side: Side, record: Record, did: WrittenByRun
+    context: Context, link: Link, side: Side, now_shown: Mapping[str, Raw], did: WrittenByRun
 ) -> list[str]:
     """Return the fields of a record made by the run that anybody has changed there since."""
     fields = context.maps[side.connection][link.entity].fields
     names = []
-    for name, value in shown(context, link, side, record).items():
+    for name, value in now_shown.items():
         entry, state = side.fields.get(name), link.state.get(name)
         if fields[name].parent or entry is None or isinstance(entry.shadow, Marker):
             continue
@@ -226,17 +226,18 @@ def unmake(
 ) -> Procedure:
     """Delete a record that the run made, if nobody has touched it and it may be deleted."""
     link = the_link(task)
-    edited = touched(context, link, side, record, did)
+    edited = touched(context, link, side, shown(context, link, side, record), did)
     if edited:
         why = f"{', '.join(edited)} changed there since"
         yield from transact(lambda tx: end(tx, context, task, [], why, edited))
         return
-    if why := may_not_be_deleted(context, task, link, ref):
+    told = bool((task.row.payload or {}).get("delete"))
+    if why := may_not_be_deleted(context, link, ref, told=told):
         yield from transact(lambda tx: end(tx, context, task, [], why))
         return
 
     def untouched(now: Record) -> bool:
-        return not touched(context, link, side, now, did)
+        return not touched(context, link, side, shown(context, link, side, now), did)
 
     write = yield from pause_and_write_down(context, task, side, DELETION)
     outcome = yield from send_attempt(
@@ -254,13 +255,13 @@ def unmake(
     yield from transact(commit)
 
 
-def may_not_be_deleted(context: Context, task: Task, link: Link, ref: Ref) -> str:
-    """Return why a record may not be deleted; empty if it may."""
+def may_not_be_deleted(context: Context, link: Link, ref: Ref, *, told: bool) -> str:
+    """Return why a record may not be deleted; empty if it may. `told`: an admin wants it so."""
     able = context.capabilities[ref.connection][ref.entity]
     if not can_delete(able, context.probes.get(ref.connection, {})):
         return "the system cannot delete it"
     allowed = context.syncs[link.sync].members[ref.connection].allow_delete
-    if not allowed and not (task.row.payload or {}).get("delete"):
+    if not allowed and not told:
         return "it may not be deleted (say --delete-created)"
     return ""
 

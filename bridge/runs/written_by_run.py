@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bridge.core.model.state import NEVER, Attempt, Side
@@ -10,6 +11,7 @@ from bridge.engine.context import Task
 from bridge.flow.commit import the_link
 from bridge.ledger import run_writes
 from bridge.ledger.database import Tx
+from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord
 
 
 @dataclass(slots=True)
@@ -39,13 +41,26 @@ class WrittenByRun:
 def written_by_run(tx: Tx, task: Task, side: Side) -> WrittenByRun:
     """Put together what the run wrote to this record."""
     run_id, link_id = int((task.row.payload or {})["undoes"]), the_link(task).id
+    made = run_writes.made(tx, run_id, link_id=link_id)
+    changed = run_writes.changed(tx, run_id, link_id=link_id)
+    return put_together(made, changed, side, undoing=sent_by(tx, task, side))
+
+
+def put_together(
+    made: Iterable[CreatedRecord],
+    changed: Iterable[CarriedOutWrite],
+    side: Side,
+    *,
+    undoing: Sequence[Attempt] = (),
+) -> WrittenByRun:
+    """Put together what of a run's writes to a ticket went to this record."""
     record = (side.connection, side.remote_id)
-    did = WrittenByRun(undoing=sent_by(tx, task, side))
-    for made in run_writes.made(tx, run_id, link_id=link_id):
-        if (made.connection, made.remote_id) == record:
+    did = WrittenByRun(undoing=list(undoing))
+    for create in made:
+        if (create.connection, create.remote_id) == record:
             did.created = True
-            did.ours = {name: [raw] for name, raw in made.sent.items()}
-    for write in run_writes.changed(tx, run_id, link_id=link_id):
+            did.ours = {name: [raw] for name, raw in create.sent.items()}
+    for write in changed:
         if (write.connection, write.remote_id) != record:
             continue
         for name, raw in write.attempt.sent.items():

@@ -29,6 +29,10 @@ class EffectSummary:
     fields: FieldTable
     looked_at: int = 0
     """Tickets and other links of the syncs."""
+    entities: Counter[str] = field(default_factory=Counter)
+    """The same by entity."""
+    concerned: Counter[str] = field(default_factory=Counter)
+    """Those with a write, another agreed value or a loss, by entity."""
     tickets: int = 0
     """Links with a write, another agreed value or a loss."""
     written: int = 0
@@ -68,6 +72,7 @@ class EffectSummary:
         if not effect:
             return
         self.tickets += 1
+        self.concerned[entity] += 1
         self.written += bool(effect.writes)
         self.open_attempts += effect.open_attempt
         for write in effect.writes:
@@ -112,6 +117,7 @@ class EffectSummary:
         cells = [(loss, count) for loss, count in self.lossy.most_common()]
         data: dict[str, Any] = {
             "looked_at": self.looked_at,
+            "looked_at_by_entity": dict(self.entities),
             "tickets": self.tickets,
             "written": self.written,
             "writes": _rows(self.writes, "connection", "op"),

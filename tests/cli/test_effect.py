@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.cli import main
+from bridge.cli.effect_lines import print_effect
 from bridge.config.mapping_texts import read_folder
 from bridge.ledger import mapping_revisions
+from bridge.workbench.effect_summary import EffectSummary
 from tests.cli.conftest import KEYS
 from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 
@@ -122,3 +124,12 @@ def test_what_is_in_force_is_carried_out_as_it_was_shown(estate, folder):
         estate.command("undo", run, "--dry-run")
     )
     assert "0 concerned" in estate.command("mappings", "apply", "--yes")
+
+
+def test_what_is_looked_at_is_called_what_it_is(capsys):
+    found = EffectSummary({}, looked_at=4, entities=Counter(ticket=3, customer=1), tickets=1)
+    found.concerned["customer"], found.moved["tags", "", ""] = 1, 1
+    print_effect(found)
+    said = capsys.readouterr().out
+    assert "3 tickets and 1 customer looked at, 1 concerned" in said
+    assert "agreed tags moves: 1 customer" in said

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import event
 
+from bridge.cli import mapping_undo
 from bridge.config.mapping_texts import read_folder
 from bridge.ledger import erasure, mapping_revisions, run_records, work
 from bridge.ledger import tables as tables_of_ledger
@@ -204,6 +205,32 @@ def test_what_was_written_for_a_change_is_taken_back_but_for_what_humans_changed
     assert tables(estate) == expected
     assert expected["helpdesk"][theirs] != before["helpdesk"][theirs]
     assert not any(link.paused for link in estate.links())
+
+
+def test_what_is_left_is_named_before_anything_is_taken_back(estate):
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    publish(estate, "publish")
+    in_force(estate)
+    estate.settle()
+    edited, other = sorted(
+        key for key, row in tables(estate)["product"].items() if row == "on_hold"
+    )
+    estate.apps["product"].edit(edited, {"status": "resolved"})
+    estate.hint("product", edited)
+    estate.settle()
+    said = estate.command("mappings", "rollback", "1", "--undo", "--dry-run")
+    assert "1 ticket will be taken back, 1 left as it is\n" in said
+    assert f"  product:{edited}  status: status changed there since (set last at product" in said
+    assert "besides" not in said
+    desk = desk_of(estate)
+    made = revisions.draft(desk, revisions.get(desk, 1).files)
+    with mapping_undo.show(desk, 1, made) as (_plan, question):
+        assert question == "Take back 1 ticket, publish this?"
+    foretold = mapping_rollback.foretell(desk, 1)
+    (theirs,) = [x.id for x in estate.links() if x.sides["product"].remote_id == other]
+    assert foretold.back == {theirs: {("product", "status")}}
+    (taken,) = undo(estate, 1)
+    assert (list(foretold.back), foretold.kept) == (taken.tickets, taken.kept)
 
 
 def mapping_folder(estate, number):

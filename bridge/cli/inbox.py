@@ -50,7 +50,8 @@ def show_webhook(number: int, as_json: bool) -> None:
     if as_json:
         say_json(entry)
         return
-    for name, value in asdict(entry).items():
+    told = asdict(entry) | {"verdict": inbox.in_words(entry.verdict)}
+    for name, value in told.items():
         if value not in (None, "", {}):
             say(f"{name:<13} {value}")
 
@@ -74,5 +75,5 @@ def _line(entry: InboxEntry) -> str:
     times = f" ({entry.deliveries} times)" if entry.deliveries > 1 else ""
     return (
         f"{entry.id}  {when(entry.received_at)}  {where}  {entry.event}{times}  "
-        f"{entry.verdict}  {entry.why}"
+        f"{inbox.in_words(entry.verdict)}  {entry.why}"
     ).rstrip()

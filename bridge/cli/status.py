@@ -52,8 +52,11 @@ def _print(console: Screen, overview: Overview) -> None:
         since = f" (since {since_when(trouble.since)})" if trouble.since else ""
         line = f"{status.in_words(trouble.what)}{since}  [{trouble.code}]"
         console.print(line, style="dim" if trouble.note else "yellow", soft_wrap=True)
+    if overview.summary.account_metrics:
+        console.print("what the systems tell of themselves:", style="dim")
     for metric in overview.summary.account_metrics:
-        console.print(f"{metric.connection}  {metric.name} {metric.value:g}", style="dim")
+        told = f"  {metric.connection}: {metric.name.replace('_', ' ')} {metric.value:g}"
+        console.print(told, style="dim")
     console.print(_runs(overview.runs), style="dim")
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli.operator import at_desk, named
-from bridge.cli.screen import Screen, say_json
+from bridge.cli.screen import Screen, say, say_json
 from bridge.cli.timeline_lines import detail_text
 from bridge.cli.value_text import short_value
 from bridge.core.model.values import NO_BASE, Marker
@@ -20,6 +20,8 @@ from bridge.operations.ticket import SideView, Ticket
 from bridge.operations.times import when
 
 MAX_WIDTH: Final = 1000
+READABLE: Final = 100
+"""Where this is printed to no terminal, a wider table is folded."""
 
 
 @click.command("ticket")
@@ -44,7 +46,7 @@ def _print(console: Console, the_ticket: Ticket) -> None:
     title = Text(the_ticket.id, style="bold")
     console.print(title.append(f"  {the_ticket.sync}{paused}", "not bold"))
     for name, side in the_ticket.sides.items():
-        console.print(f"  {name}:{side.id}{_condition(side)}", soft_wrap=True)
+        say(f"  {name}:{side.id}{_condition(side)}")
     console.print()
     _print_fields(console, the_ticket)
     console.print()
@@ -52,7 +54,7 @@ def _print(console: Console, the_ticket: Ticket) -> None:
     for line, head in zip(the_ticket.timeline, _heads(the_ticket), strict=True):
         cells = [f"{cell:<{width}}" for cell, width in zip(head, widths, strict=True)]
         whole = f"{when(line.at)}  {'  '.join(cells)}  {detail_text(line.detail, line.code)}"
-        console.print(whole.rstrip(), soft_wrap=True)
+        say(whole.rstrip())
 
 
 def _heads(the_ticket: Ticket) -> list[tuple[str, str, str]]:
@@ -65,9 +67,7 @@ def _print_fields(console: Console, the_ticket: Ticket) -> None:
     table = _table(the_ticket)
     options = console.options.update(max_width=MAX_WIDTH)
     width = Measurement.get(console, options, table).maximum
-    if not console.is_terminal:
-        console.width = max(console.width, width)  # whoever reads a pipe has room for whole values
-    if width <= console.width:
+    if width <= (console.width if console.is_terminal else min(console.width, READABLE)):
         console.print(table)
         return
     for field in the_ticket.state:

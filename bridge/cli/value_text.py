@@ -23,6 +23,8 @@ def short_value(value: Any) -> str:
 
 
 def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, list | tuple):
         return ", ".join(str(element) for element in value) or "(none)"
     if isinstance(value, dict):  # a person, as most vendors show one

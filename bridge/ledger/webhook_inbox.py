@@ -37,6 +37,12 @@ from bridge.ledger.value_codec import storable
 
 PENDING = "pending"
 VERDICTS = (PENDING, "applied", "no-op", "echo", "out of scope", "ignored", "quarantined", "parked")
+VERDICT_WORDS = {
+    "echo": "of our own writes",
+    "no-op": "without a change for us",
+    "quarantined": "not understood",
+}
+"""Verdicts whose names people do not know, in words; all others are words already."""
 """A webhook is pending, or has one of the final verdicts."""
 ACCEPTED = "accepted"
 """The tally of arrivals."""
@@ -68,7 +74,8 @@ class WebhookAccount:
     def __str__(self) -> str:
         """Return the account in one line."""
         verdicts = " + ".join(
-            f"{number} {verdict}" for verdict, number in sorted(self.verdicts.items())
+            f"{number} {VERDICT_WORDS.get(verdict, verdict)}"
+            for verdict, number in sorted(self.verdicts.items())
         )
         line = f"{self.accepted} accepted = {verdicts or '0 settled'} + {self.in_flight} in flight"
         return line if self.balanced else f"{line}: {self.missing} MISSING"

@@ -11,10 +11,10 @@ from bridge.core.model.values import Ref
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import hints, links, outstanding_work, webhook_inbox
 from bridge.ledger.outstanding_work import WaitingWork
-from bridge.ledger.webhook_inbox import VERDICTS, WebhookAccount
+from bridge.ledger.webhook_inbox import VERDICT_WORDS, VERDICTS, WebhookAccount
 from bridge.operations.desk import Desk
 
-__all__ = ["VERDICTS", "InboxEntry", "InboxPage", "recent", "reprocess", "show"]
+__all__ = ["VERDICTS", "InboxEntry", "InboxPage", "in_words", "recent", "reprocess", "show"]
 
 LOOKED_AT: Final = 20_000
 """So many webhooks are looked at for one page; the next page goes on from there."""
@@ -46,7 +46,7 @@ class InboxEntry:
     why: str
     settled_at: datetime | None
     body: str | None
-    """The body itself, where the connection keeps bodies or the webhook is quarantined."""
+    """The body itself, where the connection keeps bodies or the webhook was not understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,12 @@ def show(desk: Desk, number: int) -> InboxEntry:
     if row is None:
         raise UnknownName(f"no webhook {number}; settled ones are forgotten after a while")
     return InboxEntry(**row)
+
+
+def in_words(verdict: str) -> str:
+    """Return what became of a webhook in words, with the name by which it can be asked for."""
+    words = VERDICT_WORDS.get(verdict)
+    return f"{words} [{verdict}]" if words else verdict
 
 
 def reprocess(desk: Desk, numbers: Sequence[int]) -> None:

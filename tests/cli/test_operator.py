@@ -248,7 +248,7 @@ def test_webhooks_are_listed_with_their_account_and_shown_whole(home):
     first = accept(home, "a")
     accept(home, "b", "quarantined", None, why="not strict JSON", body="{")
     shown = home("inbox", "list")
-    assert "2 accepted = 1 quarantined + 1 in flight" in shown
+    assert "2 accepted = 1 not understood + 1 in flight" in shown
     assert [row["verdict"] for row in home.json("inbox", "list")] == ["quarantined", "pending"]
     assert [row["id"] for row in home.json("inbox", "list", "--verdict", "pending")] == [first]
     assert home.json("inbox", "list", "--connection", "product") == []
@@ -351,7 +351,7 @@ def test_the_status_adds_up_and_shows_a_pause_as_what_it_is(home):
     assert product["health"] in {"paused", "trying"}
     assert "because answered 502" in product["why"]
     shown = home("status")
-    assert "1 accepted = 1 echo + 0 in flight" in shown
+    assert "1 accepted = 1 of our own writes + 0 in flight" in shown
 
 
 def test_what_was_never_called_is_not_said_to_be_well(home):

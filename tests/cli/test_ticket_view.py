@@ -31,8 +31,9 @@ def test_in_a_pipe_no_value_is_cut_and_the_timeline_has_no_json(estate):
     estate.hint("product", product)
     estate.settle()
     shown = estate.command("ticket", link.id)
-    (subject,) = (line for line in shown.splitlines() if line.startswith("subject"))
-    assert subject.count(SUBJECT) == 3  # what is agreed, and what two systems show
+    assert shown.count(SUBJECT) == 3  # what is agreed, and what two systems show
+    assert f"\nsubject  {SUBJECT}  (helpdesk)\n  helpdesk  {SUBJECT}\n  product  {SUBJECT}" in shown
+    assert "\n  product  false\n" in shown  # ai_resolved
     assert CUSTOMER[-40:] in shown
     assert "{" not in shown
     (changed,) = (line for line in shown.splitlines() if "  changed " in line)

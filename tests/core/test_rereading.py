@@ -74,7 +74,9 @@ def test_what_a_human_has_set_elsewhere_meanwhile_stands():
     given.sides["L"].fields["status"].level = given.state["status"].rev
     look(given, "L", 5, status="closed")
     notes = reread(given, under(status={"table": H_STATUS}, revision="3"), LATER)
-    assert [note.detail["why"] for note in notes] == ["reads differently; the state stands"]
+    assert [note.detail["why"] for note in notes] == [
+        "by the changed mapping it reads otherwise; what was agreed stays"
+    ]
     assert (value(given, "status"), given.state["status"].set_by) == ("closed", "L")
     assert not is_level(given, "H", "status")
 

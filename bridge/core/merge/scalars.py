@@ -218,7 +218,7 @@ def _reread(case: Case, raw: Raw, value: Canonical) -> None:
         case.note("remapped", raw=raw, value=value, before=before, rev=case.state.rev)
     else:
         case.entry.level = NEVER
-        why = "reads differently; the state stands"
+        why = "by the changed mapping it reads otherwise; what was agreed stays"
         case.note("remapped", raw=raw, value=value, why=why, rev=case.state.rev)
 
 

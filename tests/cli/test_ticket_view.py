@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bridge.cli.ticket import READABLE
 from tests.cli.conftest import KEYS
 from tests.flow.estate import Estate
 
@@ -31,7 +32,9 @@ def test_in_a_pipe_no_value_is_cut_and_the_timeline_has_no_json(estate):
     estate.hint("product", product)
     estate.settle()
     shown = estate.command("ticket", link.id)
-    assert shown.count(SUBJECT) == 3  # what is agreed, and what two systems show
+    fields = shown.split("\n\n")[1]
+    assert fields.count(SUBJECT) == 3  # what is agreed, and what two systems show
+    assert max(map(len, fields.splitlines())) <= READABLE
     assert f"\nsubject  {SUBJECT}  (helpdesk)\n  helpdesk  {SUBJECT}\n  product  {SUBJECT}" in shown
     assert "\n  product  false\n" in shown  # ai_resolved
     assert CUSTOMER[-40:] in shown

@@ -222,11 +222,11 @@ def test_what_is_left_is_named_before_anything_is_taken_back(estate):
     assert "1 ticket will be taken back, 1 left as it is\n" in said
     assert f"  product:{edited}  status: status changed there since (set last at product" in said
     assert "besides" not in said
-    desk = desk_of(estate)
-    made = revisions.draft(desk, revisions.get(desk, 1).files)
-    with mapping_undo.show(desk, 1, made) as (_plan, question):
-        assert question == "Take back 1 ticket, publish this?"
-    foretold = mapping_rollback.foretell(desk, 1)
+    with opened(estate.folder, "local:ana") as desk:
+        made = revisions.draft(desk, revisions.get(desk, 1).files)
+        with mapping_undo.show(desk, 1, made) as (_plan, question):
+            assert question == "Take back 1 ticket, publish this?"
+    foretold = mapping_rollback.foretell(desk_of(estate), 1)
     (theirs,) = [x.id for x in estate.links() if x.sides["product"].remote_id == other]
     assert foretold.back == {theirs: {("product", "status")}}
     (taken,) = undo(estate, 1)

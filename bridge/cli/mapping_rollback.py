@@ -29,20 +29,19 @@ def rollback(number: int, undoes: bool, **options: Any) -> None:
     changed since, and lists that: which ticket, which field, and where it was set last.
     """
     how = How(**{**options, "note": options["note"] or f"back to revision {number}"})
-    if undoes and not how.dry_run:
-        with working("undo") as (bridge, desk):
-            how.refuse_files(desk)
-            undo_and_publish(bridge, desk, number, revisions.get(desk, number).files, how)
-            _say_if_folder_differs(desk, how)
-        return
     with at_desk(files_have_changed=True, revision=number) as desk:
         how.refuse_files(desk)
         found = revisions.get(desk, number)
-        made = revisions.draft(desk, found.files, accept=how.accept)
-        if undoes and not how.as_json:
-            with show(desk, number, made):
-                return
-        go_on(desk, made, how, ACT, None)
+        if not (undoes and not how.dry_run):
+            made = revisions.draft(desk, found.files, accept=how.accept)
+            if undoes and not how.as_json:
+                with show(desk, number, made):
+                    return
+            go_on(desk, made, how, ACT, None)
+            _say_if_folder_differs(desk, how)
+            return
+    with working("undo") as (bridge, desk):
+        undo_and_publish(bridge, desk, number, found.files, how)
         _say_if_folder_differs(desk, how)
 
 

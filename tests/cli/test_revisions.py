@@ -447,30 +447,3 @@ def test_a_ledger_that_was_put_back_has_the_mappings_of_its_time(admins, tmp_pat
     assert "of another ledger: its revision 2" in said
     admins.publish("--parent", "1")
     assert reading(admins.start()) == "high"
-
-
-def test_a_home_of_files_publishes_nothing_and_says_so_before_it_looks_at_anything(files):
-    files.start()
-    change(files.home / "mappings", WORDS)
-    folder = str(files.home / "mappings")
-    for words in (("publish",), ("import", folder), ("rollback", "1"), ("rollback", "1", "--undo")):
-        said = files("mappings", *words, code=1)
-        assert said.startswith("Error: this home takes its mappings from its files")
-    assert "normal: high" in files("mappings", "publish", "--dry-run")
-
-
-def test_apply_says_what_to_do_where_there_is_nothing_before(files):
-    said = files("mappings", "apply", code=1)
-    assert "none were in force yet" in said
-    assert "restart the bridge" in said
-    files.start()
-    assert "are the first ones" in files("mappings", "apply", code=1)
-
-
-def test_after_a_rollback_it_is_said_that_the_folder_has_the_files_of_before(admins):
-    change(admins.home / "mappings", WORDS)
-    admins.publish()
-    said = admins("mappings", "rollback", "1", "--yes")
-    assert "mappings/ still has the files of before: `bridge mappings diff` shows" in said
-    admins("mappings", "export", str(admins.home / "mappings"), "--overwrite")
-    assert "still has" not in admins("mappings", "rollback", "1", "--yes")

@@ -9,6 +9,7 @@ import click
 
 from bridge.operations import revisions
 from bridge.operations.desk import Desk
+from bridge.operations.fresh_readings import FreshReadings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class How:
     as_json: bool
     effect: bool
     override_unsafe: bool
+    read: FreshReadings | None = None
+    """Reads what the ledger does not know of the tickets; None: that stays unknown."""
     wait: bool = False
 
     def __post_init__(self) -> None:

@@ -18,7 +18,6 @@ from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
-from bridge.operations.fresh_readings import FreshReadings
 from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.operations.revisions import Overtaken, RevisionDraft
 
@@ -26,22 +25,14 @@ MAX_OVERTAKEN: Final = 20
 """So often others may publish while one is asked."""
 
 
-def go_on(
-    desk: Desk,
-    made: RevisionDraft,
-    how: How,
-    act: str,
-    folder: Path | None,
-    read: FreshReadings | None = None,
-) -> None:
+def go_on(desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None) -> None:
     """Show a draft, ask, and publish it; nothing is done where nothing differs.
 
-    Where others publish meanwhile, what is left of it is shown, and asked about anew. `read` reads what
-    the ledger does not know of the tickets.
+    Where others publish meanwhile, what is left of it is shown, and asked about anew.
     """
     for _ in range(MAX_OVERTAKEN):
         try:
-            _show_and_publish(desk, made, how, act, folder, read)
+            _show_and_publish(desk, made, how, act, folder)
         except Overtaken as error:
             made = error.draft
             say(f"revision {made.follows} was published meanwhile: this is left of yours", err=True)
@@ -51,12 +42,7 @@ def go_on(
 
 
 def _show_and_publish(
-    desk: Desk,
-    made: RevisionDraft,
-    how: How,
-    act: str,
-    folder: Path | None,
-    read: FreshReadings | None,
+    desk: Desk, made: RevisionDraft, how: How, act: str, folder: Path | None
 ) -> None:
     with ExitStack() as until_published:
         plan = None
@@ -64,8 +50,9 @@ def _show_and_publish(
             if not how.dry_run:
                 let_runs_end(desk, how)
             look = until_published.enter_context(looking())
-            plan = until_published.enter_context(revisions.planned(desk, made, look, read=read))
-        for name, why in (read.failed if read is not None else {}).items():
+            planned = revisions.planned(desk, made, look, read=how.read)
+            plan = until_published.enter_context(planned)
+        for name, why in (how.read.failed if how.read is not None else {}).items():
             say(f"{name} could not be read: {why}", err=True)
         _publish(desk, made, how, act, folder, plan)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,7 @@ def publish(folder: Path | None, parent: int | None, reads: bool, **options: Any
         files = read_folder(where)
         parent = mapping_folders.parent_of(desk, where) if parent is None else parent
         made = revisions.draft(desk, files, parent=parent, accept=how.accept)
-        go_on(desk, made, how, "mappings published", where, read)
+        go_on(desk, made, replace(how, read=read), "mappings published", where)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ reference to a secret, and no secret, may stand in it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,12 +85,23 @@ def whose(in_force: Published | None, problems: Sequence[Problem]) -> list[Probl
 
 
 def read_folder(folder: Path) -> dict[str, str]:
-    """Return the texts of all files of a folder. Raises ConfigError naming the unreadable."""
+    """Return the texts of all files of a folder. Raises ConfigError naming the unreadable.
+
+    For what is to be published: links that lead out of the folder are not followed, for whatever
+    they lead to would lie in the ledger, for all to see.
+    """
     texts: dict[str, str] = {}
     problems: list[str] = []
     if not folder.is_dir():
         raise ConfigError([f"{folder} is no folder"])
+    inside = os.path.realpath(folder)
     for path in sorted(folder.glob("*.yaml")):
+        if not Path(os.path.realpath(path)).is_relative_to(inside):
+            problems.append(
+                f"{FOLDER}/{path.name}:1: is a link that leads out of the folder; put the file "
+                "itself here"
+            )
+            continue
         try:
             texts[path.name] = yaml_reader.read_text(path, f"{FOLDER}/{path.name}")
         except ConfigError as error:

@@ -200,7 +200,8 @@ def test_a_revision_that_came_while_the_other_asked_is_merged_in(admins, monkeyp
         return True
 
     monkeypatch.setattr("bridge.cli.publishing.click.confirm", ana_first)
-    admins("mappings", "publish", "--from", str(bo))
+    said = admins("mappings", "publish", "--from", str(bo), keys="y\n")  # asked once more
+    assert "revision 2 was published meanwhile: this is left of yours" in said
     newest = admins.newest()
     assert newest.number == 3
     assert WORDS[1] in newest.files["switch.yaml"]

@@ -72,6 +72,23 @@ class MissRate:
     healed: int
 
 
+@dataclass(frozen=True, slots=True)
+class DriftTally:
+    """The findings of one connection on one day that have one reason."""
+
+    day: str
+    connection: str
+    why: str
+    found: int
+    healed: int
+    last: datetime
+
+    @property
+    def is_miss(self) -> bool:
+        """Whether no webhook came: the vendor sent nothing."""
+        return self.why == SILENT
+
+
 def add(tx: Tx, rows: Iterable[dict[str, Any]]) -> None:
     """Store one page's findings. A new record that stays unlinked is stored only once."""
     given = list(rows)
@@ -284,19 +301,20 @@ def page(
     return [_drifted(row) for row in rows], None if older is None else older + 1
 
 
-def reasons(
-    tx: Tx, since: datetime, connection: str | None, limit: int
-) -> list[tuple[str, str, int, datetime]]:
-    """Return why webhooks had not told of what was found since then, the most frequent first.
-
-    That is: connection, reason, how often, and when it was found last.
-    """
-    groups = (drift.c.connection, drift.c.why)
-    counted = select(*groups, func.count(), func.max(drift.c.found_at)).group_by(*groups)
+def tallied(tx: Tx, since: datetime, connection: str | None = None) -> list[DriftTally]:
+    """Count the findings since then by day, connection and reason, in one go through them."""
+    day = func.substr(cast(drift.c.found_at, Text), 1, 10)
+    groups = (day, drift.c.connection, drift.c.why)
+    _missed, healed = _counts()
+    counted = select(*groups, func.count(), healed, func.max(drift.c.found_at))
     fits = [drift.c.found_at >= since]
     fits += [drift.c.connection == connection] if connection is not None else []
-    rows = tx.execute(counted.where(*fits).order_by(func.count().desc(), *groups).limit(limit))
-    return [(name, why, number, last) for name, why, number, last in rows]
+    return [
+        DriftTally(at, name, why, number, healed_sum or 0, last)
+        for at, name, why, number, healed_sum, last in tx.execute(
+            counted.where(*fits).group_by(*groups)
+        )
+    ]
 
 
 def counts(tx: Tx, run_id: int) -> dict[str, int]:

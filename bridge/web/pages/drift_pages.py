@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
 
 from bridge.operations import drift
 from bridge.operations.drift import DriftSource
@@ -16,6 +16,8 @@ from bridge.web.pages.spark_drawing import SparkDrawing
 pages: Final = Blueprint("drift", __name__, url_prefix="/drift")
 PAGE_SIZE: Final = 50
 DAYS: Final = ("7", "14", "30")
+RECENT: Final = "recent drift"
+"""Under this name the application keeps what was counted lately."""
 MISSED: Final = "no webhook told"
 
 
@@ -35,6 +37,7 @@ def listing() -> str:
         days=int(days),
         before=visitor.number_given("before"),
         limit=PAGE_SIZE,
+        recently=current_app.extensions[RECENT],
     )
     kept: dict[str, Any] = {
         **({"connection": connection} if connection else {}),

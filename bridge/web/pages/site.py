@@ -15,6 +15,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.operations.desk import Desk
+from bridge.operations.drift import RecentDrift
 from bridge.operations.permissions import Permission
 from bridge.operations.recent_overview import RecentOverview
 from bridge.web.pages import (
@@ -97,6 +98,7 @@ def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
     )
     app.config[connection_pages.RECEIVER] = settings.receiver.rstrip("/")
     app.extensions[overview_page.RECENT] = RecentOverview()
+    app.extensions[drift_pages.RECENT] = RecentDrift()
     app.session_interface = visitor.BrowserSession()
     # The guard looks before the forms are checked: who is not let in learns nothing of them.
     visitor.guard(app, desk)

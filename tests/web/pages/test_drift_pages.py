@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.ledger import drift_findings
+from bridge.operations import drift
 from bridge.operations.permissions import Role
 from bridge.web.pages import drift_pages, spark_drawing
 from bridge.web.pages.styleguide import HOSTILE
@@ -66,6 +67,16 @@ def test_the_rate_of_each_source_and_day_and_the_reasons(site, browser):
     assert "2025-12-27" not in text
     assert "2025-12-27: 1 found, 1 missed" in text_of(browser, "/drift?days=14")
     assert "bridge drift H --days 14" in text_of(browser, "/drift?days=14&connection=H")
+
+
+def test_the_rates_are_counted_once_in_a_while_for_all_who_look(world, site, browser):
+    found(site, 1)
+    assert "2026-01-05: 1 found" in text_of(browser, "/drift")
+    found(site, 2)
+    assert "2026-01-05: 1 found" in text_of(browser, "/drift")
+    assert 'href="/tickets/H:tkt_2"' in browser.get("/drift").text  # findings are never kept
+    world.clock.advance(drift.KEPT.total_seconds())
+    assert "2026-01-05: 2 found" in text_of(browser, "/drift")
 
 
 def test_findings_go_on_by_keys_and_can_be_of_what_no_webhook_told(site, browser, monkeypatch):

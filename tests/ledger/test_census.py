@@ -69,7 +69,11 @@ def parts_of(tx):
     seen = inspect(tx)
     parts = []
     for table in seen.get_table_names():
-        parts += [f"DROP INDEX {index['name']}" for index in seen.get_indexes(table)]
+        parts += [
+            f"DROP INDEX {index['name']}"
+            for index in seen.get_indexes(table)
+            if "duplicates_constraint" not in index  # that one goes with its table
+        ]
         parts += [
             f"ALTER TABLE {table} DROP COLUMN {column['name']}"
             for column in seen.get_columns(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Response, current_app, url_for
@@ -12,6 +13,7 @@ from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
 from bridge.operations.status import Overview
 from bridge.operations.sync_map import first_looked_at, sync_map
+from bridge.operations.trouble import Trouble
 from bridge.web.pages import map_drawing, visitor
 from bridge.web.pages.living import living
 
@@ -31,13 +33,12 @@ def page() -> Response:
     desk = visitor.desk()
     shown = recent(desk)
     the_map = first_looked_at(sync_map(desk, shown), MOST_PLACES)
-    wanting = needs(shown)
+    wanting, way = needs(shown), _ways(desk, shown)
     return living(
         "overview",
         shown=shown,
-        needs=wanting[:MOST_NEEDS],
+        needs=[(trouble, way(trouble)) for trouble in wanting[:MOST_NEEDS]],
         more_needs=len(wanting[MOST_NEEDS:]),
-        ways=_ways(shown),
         map=the_map,
         more=len(shown.connections) - len(the_map.places),
         drawing=map_drawing.draw(the_map),
@@ -57,7 +58,22 @@ def forget() -> None:
     current_app.extensions[RECENT].forget()
 
 
-def _ways(shown: Overview) -> dict[str, str]:
-    """Return by outcome code where something can be done about it in these pages."""
-    problems = {str(group.code): url_for("problems.listing") for group in shown.summary.parked}
-    return problems | {str(Code.CONFLICT): url_for("conflicts.listing")}
+def _ways(desk: Desk, shown: Overview) -> Callable[[Trouble], str]:
+    """Return what says where something can be done about a trouble in these pages; empty: nowhere.
+
+    What is about one connection, such as a wrong secret, leads to its page.
+    """
+    by_code = {group.code: url_for("problems.listing") for group in shown.summary.parked}
+    by_code |= {
+        Code.CONFLICT: url_for("conflicts.listing"),
+        Code.WRITE_UNSAFE: url_for("runs.listing"),
+    }
+
+    def way(trouble: Trouble) -> str:
+        if trouble.code in by_code:
+            return by_code[trouble.code]
+        if trouble.connection in desk.config.connections:
+            return url_for("connections.one", name=trouble.connection)
+        return ""
+
+    return way

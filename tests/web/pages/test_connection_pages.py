@@ -113,6 +113,14 @@ def test_webhooks_say_whether_the_signature_is_right(world, site, browser):
     assert "nothing: a genuine one came since" in text
 
 
+def test_what_is_wrong_at_a_connection_leads_from_the_overview_to_its_page(world, site, browser):
+    born(world)
+    with site.desk.ledger.transaction() as tx:
+        refused_webhooks.add(tx, "H", "BadSignature", 61, site.desk.now())
+    page = browser.get("/").text
+    assert re.search(r'<a href="/connections/H"><bdi>61 deliveries for H refused', page)
+
+
 def test_a_breaker_shows_that_it_is_open_and_until_when(site, browser):
     assert "closed" in text_of(browser, "/connections/H")
     until = site.desk.now() + timedelta(seconds=30)

@@ -91,7 +91,8 @@ LINES: Final = {
     "parked": "List work that was set aside, and free it or throw it away.",
     "conflicts": "List fields that were edited on several sides and wait for a human, and decide "
     "one.",
-    "connection": "Show a connection, pause one, resume one that was paused or refused, or rename one.",
+    "connection": "Show a connection, pause one, resume one that was paused or refused, or rename "
+    "one.",
     "sync": "Rename a sync.",
     "action": "Do something by hand at a system, such as opening a screen share.",
     "forget": "Erase a person's values from the ledger: state, history, conflicts, writes and "

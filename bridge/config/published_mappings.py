@@ -23,11 +23,12 @@ def check_mappings(config: Config, published: Published, connectors: Classes) ->
     assert config.compiled is not None  # noqa: S101 - it was loaded
     loader = HomeLoader(config.home, {}, {}, connectors)
     loader.compiled(config.compiled, published)
-    loader.problems += secret_problems(published.files, _secrets(config))
+    loader.problems += secret_problems(published.files, secrets_of(config))
     return all_problems(loader)
 
 
-def _secrets(config: Config) -> list[Secret]:
+def secrets_of(config: Config) -> list[Secret]:
+    """Return the secrets that a configuration knows, none of which may stand in a mapping."""
     connections = config.connections.values()
     of_connections = [secret for connection in connections for secret in connection.secrets]
     return [*config.settings.secrets, *of_connections]

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from bridge.config import SandboxAccount, yaml_edit, yaml_text
+from bridge.config.mapping_texts import MappingTexts
 from bridge.config.value_row_edit import with_reading
 from bridge.core.mapping.given_values import value_of_words
 from bridge.core.model.values import Unreadable, shown
 from bridge.errors import UnknownName
-from bridge.operations import late_fields, mapping_edits, unknown_values, vendor_fields
+from bridge.home_configuration import sandbox_accounts
+from bridge.operations import (
+    late_fields,
+    mapping_edits,
+    mapping_proof,
+    unknown_values,
+    vendor_fields,
+)
 from bridge.operations.desk import Desk
+from bridge.operations.file_differences import FileDifference, differences
 from bridge.operations.mapping_edits import NOT_THERE, FileEdit, MadeEdit
 from bridge.operations.vendor_fields import FIELDS_FILE, FieldProposal
 
@@ -30,6 +40,27 @@ class AcceptedValue:
     records: int
     """Records that it makes readable."""
     made: MadeEdit
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePlan:
+    """The row that a value would bring into its mapping; nothing is done."""
+
+    at: str
+    row: str
+    written: str
+    records: int
+    edit: FileEdit
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """The lines that would mirror a field; nothing is done."""
+
+    name: str
+    files: Mapping[str, str]
+    others: list[str]
+    edit: FileEdit
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +93,13 @@ def accept_value(
     no table; that or ConfigError where the mapping cannot take the row, or would not hold with it;
     then all is as it was.
     """
+    plan = plan_value(desk, place, value, ours)
+    made = mapping_edits.put_in_force(desk, accounts, plan.edit)
+    return AcceptedValue(plan.at, plan.row, plan.written, plan.records, made)
+
+
+def plan_value(desk: Desk, place: tuple[str, str, str], value: str, ours: str) -> ValuePlan:
+    """Return what `accept_value` would do; it raises the same, but for what a check finds."""
     seen, theirs = unknown_values.seen(desk, place, value)
     connection, entity, name = place
     meant = value_of_words(desk.context.fields[entity][name], ours)
@@ -75,8 +113,32 @@ def accept_value(
     row = f"{shown(theirs)}: {shown(meant)}"
     subject = f"{connection} {name}"
     edit = FileEdit({file: before}, {file: after}, "value accepted", subject, {"row": row})
-    made = mapping_edits.put_in_force(desk, accounts, edit)
-    return AcceptedValue(seen.at, row, added.get("write", ""), seen.records, made)
+    return ValuePlan(seen.at, row, added.get("write", ""), seen.records, edit)
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAtEdit:
+    """A change of the files before it is made."""
+
+    differences: Sequence[FileDifference]
+    problems: Sequence[str]
+    """Why the files would not hold with it; empty: they would."""
+
+
+def look_at(desk: Desk, edit: FileEdit) -> LookedAtEdit:
+    """Return what a change does to the files, and whether they would hold with it."""
+    config = desk.config
+    standing = dict(config.files) if config.from_ledger else MappingTexts(config.home).all()
+    before = {Path(file).name: text for file, text in edit.before.items() if text}
+    after = {Path(file).name: text for file, text in edit.after.items()}
+    proved = mapping_proof.proved_files(desk, standing | after)
+    refused = [finding.line for finding in proved.proof.refused]
+    return LookedAtEdit(differences(before, before | after), refused)
+
+
+def accounts_here(desk: Desk) -> Accounts:
+    """Return the sandbox's accounts where this process works with it."""
+    return sandbox_accounts(desk.config.home)
 
 
 def accept_field(
@@ -87,6 +149,20 @@ def accept_field(
     `place`: connection, entity and where it stands in the records. `name` and `kind`: of our field,
     where what is proposed is not meant. Raises what `proposal` and `put_in_force` raise.
     """
+    plan = plan_field(desk, place, name, kind)
+    made = mapping_edits.put_in_force(desk, accounts, plan.edit)
+    connection, entity, _ = place
+    others = late_fields.mapping_members(desk, connection, entity, plan.name)
+    since = None
+    if others:
+        since = late_fields.mapped_since(desk, [connection, *others], entity, plan.name)
+    return AcceptedField(plan.name, plan.files, plan.others, since, made)
+
+
+def plan_field(
+    desk: Desk, place: tuple[str, str, str], name: str = "", kind: str = ""
+) -> FieldPlan:
+    """Return what `accept_field` would do; it raises the same, but for what a check finds."""
     connection, entity, path = place
     found = vendor_fields.proposal(desk, place, name, kind)
     file = vendor_fields.mapping_file(desk, connection)
@@ -99,13 +175,7 @@ def accept_field(
         files[FIELDS_FILE] = f"{found.name}: {yaml_text.flow(found.declared)}"
     detail = {"field": found.name, "entity": entity}
     edit = FileEdit(before, after, "field accepted", f"{connection} {path}", detail)
-    made = mapping_edits.put_in_force(desk, accounts, edit)
-    others = late_fields.mapping_members(desk, connection, entity, found.name)
-    since = None
-    if others:
-        since = late_fields.mapped_since(desk, [connection, *others], entity, found.name)
-    without = _without(desk, connection, entity, found.name)
-    return AcceptedField(found.name, files, without, since, made)
+    return FieldPlan(found.name, files, _without(desk, connection, entity, found.name), edit)
 
 
 def _mapped(text: str, file: str, entity: str, found: FieldProposal) -> str:

@@ -5,6 +5,7 @@ Where the home's mappings are its files, those are edited; where they are publis
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bridge.config import SandboxAccount
 from bridge.config.mapping_texts import FOLDER
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.errors import NotPossible
+from bridge.ledger.mapping_revisions import MappingRevision
 from bridge.operations import mapping_folders, revisions
 from bridge.operations.desk import Desk
 from bridge.runs import adoption
@@ -95,10 +97,19 @@ def put_in_force(
     revision, made = revisions.publish(desk, made, note=note, act=edit.action)
     with desk.ledger.transaction() as tx:
         adoption.read_waiting_again(tx, made.context)
+    keep_in_step(desk, revision, in_step=in_step)
+    return MadeEdit(revision.number, left_behind=not in_step)
+
+
+def keep_in_step(desk: Desk, revision: MappingRevision, *, in_step: bool) -> None:
+    """Have the home's own files follow what was published, if they were `in_step` before.
+
+    A folder that cannot be written to stays as it is: `bridge check` and the pages say so.
+    """
     folder = desk.config.home / FOLDER
     if in_step and any(folder.glob("*.yaml")):
-        mapping_folders.put_into(folder, revision, overwrite=True)
-    return MadeEdit(revision.number, left_behind=not in_step)
+        with contextlib.suppress(OSError):
+            mapping_folders.put_into(folder, revision, overwrite=True)
 
 
 def _check(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> None:

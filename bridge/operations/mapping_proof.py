@@ -6,14 +6,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bridge.config import Config, HomeLoader, SandboxAccount, all_problems
+from bridge.config.mapping_texts import Published
+from bridge.config.published_mappings import check_mappings, with_mappings
 from bridge.errors import LedgerError
 from bridge.home_configuration import connector_classes, proof_of, published_in
 from bridge.ledger import unread_values
 from bridge.ledger.database import Ledger, Tx
 from bridge.workbench.proof import Proof
 from bridge.workbench.proof_findings import ProofFinding, Seen, SeenValue
+
+if TYPE_CHECKING:  # a check of a home's files opens no desk
+    from bridge.operations.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,18 @@ def proved(home: Path, accounts: Mapping[str, SandboxAccount] | None) -> ProvedH
     if problems:  # in examples, or in a mapping that no connection uses
         return ProvedHome(replace(proof, findings=(*problems, *proof.findings)))
     return ProvedHome(proof, compiled, ledger_seen=seen is not None)
+
+
+def proved_files(desk: Desk, files: Mapping[str, str]) -> ProvedHome:
+    """Prove mappings as if they were published at this desk; nothing is changed by that."""
+    published, classes = Published(desk.config.number, files), connector_classes()
+    problems = check_mappings(desk.config, published, classes)
+    if problems:
+        return ProvedHome(Proof(tuple(map(_as_finding, problems))))
+    compiled = with_mappings(desk.config, published, classes)
+    with desk.ledger.read() as tx:
+        seen = seen_values(tx)
+    return ProvedHome(proof_of(compiled, seen), compiled, ledger_seen=True)
 
 
 def seen_values(tx: Tx) -> Seen:

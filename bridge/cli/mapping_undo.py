@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Final
 
 import click
@@ -19,7 +20,7 @@ from bridge.cli.screen import say, say_json
 from bridge.core.model.counting import counted
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
-from bridge.operations import mapping_rollback, revisions
+from bridge.operations import mapping_rollback, revisions, undos
 from bridge.operations.desk import Desk
 from bridge.operations.mapping_rollback import TakenBack
 from bridge.operations.mapping_runs import EffectPlan
@@ -43,8 +44,9 @@ def undo_and_publish(
         with show(desk, number, made) as (plan, question):
             ask(plan, how, question)
     runs = mapping_rollback.runs_since(desk, number)
+    work_off = partial(undos.work_off, bridge)
     try:
-        taken = [mapping_rollback.take_back(bridge, desk, run.id) for run in runs]
+        taken = [mapping_rollback.take_back(desk, run.id, work_off) for run in runs]
     except Busy as error:
         raise click.ClickException(visible(str(error))) from error
     _print(taken, as_json=how.as_json)

@@ -6,7 +6,7 @@ do it again. Once the mappings of before are in force, it would not: then they g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,14 +15,15 @@ from bridge.core.planning.planned_write import PlannedWrite
 from bridge.errors import Busy, NotPossible
 from bridge.ledger import mapping_revisions, run_records, timeline
 from bridge.ledger.run_records import RunRow
+from bridge.ledger.run_writes import LeftToDo
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import link as link_acts
 from bridge.operations import run_states, undo_forecasts, undos
 from bridge.operations.desk import Desk
 from bridge.operations.revisions import get
 from bridge.runs import pausing, remapping, undo
-from bridge.wiring import Bridge
 
+WorkOff = Callable[[int], LeftToDo]
 MAX_RUNS: Final = 1000
 """Runs that are looked through for those of revisions."""
 MAX_REVISIONS: Final = 10_000
@@ -102,21 +103,21 @@ def foretell(desk: Desk, number: int) -> ForetoldUndo:
     return found
 
 
-def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
+def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
     """Take back what the run of a change wrote, but for what anybody has changed since.
 
-    A run that is not through ends first. It works here until all is done, beside the workers, and
-    goes on where an earlier one was interrupted. Raises NotPossible with what to do where something
-    cannot be taken back now; Busy while another run is taken back.
+    A run that is not through ends first. `work_off` returns once a run is through, and says what is
+    left of it. It goes on where an earlier one was interrupted. Raises NotPossible with what to do
+    where something cannot be taken back now; Busy while another run is taken back.
     """
-    _end(bridge, desk, run_id)
+    _end(desk, run_id, work_off)
     with desk.ledger.read() as tx:
         run = run_records.get(tx, run_id)
         standing = undos.standing(tx, run, desk.now()) if run is not None else None
     if standing is not None and standing.refused:
         raise NotPossible(standing.refused)
     running = undos.start_undo(desk, run_id, delete_created=False)
-    left = undos.work_off(bridge, running.id)
+    left = work_off(running.id)
     outcome = undos.finish_undo(desk, running, left)
     if outcome.left.waiting:
         raise NotPossible(
@@ -134,13 +135,13 @@ def take_back(bridge: Bridge, desk: Desk, run_id: int) -> TakenBack:
     return TakenBack(run_id, tickets, _kept(desk, left_alone))
 
 
-def _end(bridge: Bridge, desk: Desk, run_id: int) -> None:
+def _end(desk: Desk, run_id: int, work_off: WorkOff) -> None:
     """Stop a run that is not through, and wait for what workers have in hand of it."""
     if run_states.get(desk, run_id).is_over:
         return
     with desk.acting("run stopped", f"run {run_id}") as tx:
         pausing.stop(tx, run_id, desk.now())
-    undos.work_off(bridge, run_id)
+    work_off(run_id)
 
 
 def _kept(desk: Desk, entries: Sequence[TimelineEntry]) -> list[KeptField]:

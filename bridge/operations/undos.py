@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
 from bridge.errors import Busy, NotPossible, UnknownName
 from bridge.ledger import paused_runs, run_objects, run_records, run_writes, timeline
-from bridge.ledger.database import Tx
+from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord, LeftToDo
 from bridge.operations import availability, run_states
@@ -26,6 +26,7 @@ UNDO_TIMEOUT: Final = 6 * 3600.0
 LOOK_SECONDS: Final = 0.1
 MOST_AT_ONCE: Final = 5_000
 """Writes that are queued to be taken back while somebody waits for a page."""
+WAIT_SECONDS: Final = 0.5
 MAX_ENTRIES: Final = 10_000_000
 """Entries of all timelines that are read for the outcome: all that an undo can have written."""
 
@@ -252,14 +253,31 @@ def work_off(bridge: Bridge, undo_id: int) -> LeftToDo:
     until = time.monotonic() + UNDO_TIMEOUT
     while True:
         bridge.drain()
-        with bridge.ledger.read() as tx:
-            left = run_writes.left(tx, [undo_id])
-            waiting = run_writes.waits_for(tx, [undo_id])
-            # Also so when nothing waits at all.
-            only_operator_helps = len(availability.halted(tx, waiting)) == len(waiting)
+        left, only_operator_helps = _left(bridge.ledger, undo_id)
         if only_operator_helps or time.monotonic() > until:
             return left
         bridge.clock.sleep(LOOK_SECONDS)
+
+
+def wait_for(desk: Desk, undo_id: int) -> LeftToDo:
+    """Wait until the workers have done the undo; return what is left of it, as `work_off` does."""
+    clock = desk.context.clock
+    until = clock.now() + timedelta(seconds=UNDO_TIMEOUT)
+    desk.announce()
+    while True:
+        left, only_operator_helps = _left(desk.ledger, undo_id)
+        if only_operator_helps or clock.now() > until:
+            return left
+        clock.sleep(WAIT_SECONDS)
+
+
+def _left(ledger: Ledger, undo_id: int) -> tuple[LeftToDo, bool]:
+    """Return what is left of an undo, and whether nothing of that can be done for now."""
+    with ledger.read() as tx:
+        left = run_writes.left(tx, [undo_id])
+        waiting = run_writes.waits_for(tx, [undo_id])
+        # Also so when nothing waits at all.
+        return left, len(availability.halted(tx, waiting)) == len(waiting)
 
 
 def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome:

@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import event
@@ -15,7 +16,7 @@ from bridge.config.mapping_texts import read_folder
 from bridge.ledger import erasure, mapping_revisions, run_records, work
 from bridge.ledger import tables as tables_of_ledger
 from bridge.ledger.database import Ledger
-from bridge.operations import mapping_rollback, revisions
+from bridge.operations import mapping_rollback, revisions, undos
 from bridge.operations.desk import opened
 from bridge.operations.mapping_runs import CarryingOut
 from bridge.runs import remapping
@@ -170,9 +171,9 @@ def tables(estate):
 
 def undo(estate, number):
     """Go back to a revision as the command does, with this estate in place of workers."""
-    bridge, desk = bridge_of(estate), desk_of(estate)
+    desk, work_off = desk_of(estate), partial(undos.work_off, bridge_of(estate))
     return [
-        mapping_rollback.take_back(bridge, desk, run.id)
+        mapping_rollback.take_back(desk, run.id, work_off)
         for run in mapping_rollback.runs_since(desk, number)
     ]
 

@@ -1,6 +1,7 @@
 """Three changes of the mappings on many tickets, one after the other, each exactly as planned."""
 
 import os
+from functools import partial
 
 import pytest
 
@@ -8,7 +9,7 @@ from bridge.core.merge import observations
 from bridge.core.model.state import Link, Side
 from bridge.flow.readings import observation
 from bridge.ledger import links, work
-from bridge.operations import mapping_rollback, mapping_runs
+from bridge.operations import mapping_rollback, mapping_runs, undos
 from bridge.operations.fresh_readings import FreshReadings
 from tests.flow.estate import SWITCH_AND_POSTHOG, Estate
 from tests.flow.world import FreeBudget
@@ -181,7 +182,9 @@ def test_three_changes_write_what_was_planned_and_one_is_taken_back(world):
     for each in theirs:
         estate.apps["product"].edit(each, {"status": "resolved"})
         estate.hint("product", each)
-    taken = mapping_rollback.take_back(bridge_of(estate), desk_of(estate), first)
+    taken = mapping_rollback.take_back(
+        desk_of(estate), first, partial(undos.work_off, bridge_of(estate))
+    )
     assert len(taken.tickets) == CONCERNED - len(theirs)
     assert {(each.ref, each.field, each.by) for each in taken.kept} == {
         (f"product:{each}", "status", "product") for each in theirs
@@ -221,7 +224,9 @@ def test_three_changes_write_what_was_planned_and_one_is_taken_back(world):
     mine = made[1]["product"]
     estate.apps["product"].edit(mine, {"anonymous_traits": {"order": "B-1"}})
     estate.hint("product", mine)
-    taken = mapping_rollback.take_back(bridge_of(estate), desk_of(estate), second)
+    taken = mapping_rollback.take_back(
+        desk_of(estate), second, partial(undos.work_off, bridge_of(estate))
+    )
     assert [(each.ref, each.field) for each in taken.kept] == [(f"product:{mine}", "order")]
     found = differing(after, tables_of(estate))
     assert len(found) == CONCERNED + 1

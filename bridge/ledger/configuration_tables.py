@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, String, Table
+from sqlalchemy import Boolean, Column, Integer, String, Table
 
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 
@@ -44,4 +44,19 @@ mapping_revision = Table(
     Column("files", Json, nullable=False),
     Column("proof", Json(lenient=True)),
     Column("effect", Json(lenient=True)),
+)
+
+# What somebody has typed and not published yet, by file (mapping_drafts).
+mapping_draft = Table(
+    "mapping_draft",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("author", StorableText, nullable=False),
+    Column("base", Integer, nullable=False),
+    Column("replaces", Boolean, nullable=False),
+    Column("note", StorableText, nullable=False),
+    Column("changes", Json, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("made_at", UTCDateTime, nullable=False),
+    Column("changed_at", UTCDateTime, nullable=False),
 )

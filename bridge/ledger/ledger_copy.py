@@ -20,7 +20,7 @@ from bridge.ledger.database import Ledger, Tx, one_of
 
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
-    | {"mapping_revision", "survey", "surveyed_key"}
+    | {"mapping_draft", "mapping_revision", "survey", "surveyed_key"}
     | {"account", "web_session", "sign_in_link", "sign_in_failure"}
     | {"api_token", "kept_answer"}
 )

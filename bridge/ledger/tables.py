@@ -30,7 +30,12 @@ from bridge.ledger.access_tables import (
 )
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata, partial_index
-from bridge.ledger.configuration_tables import configuration, mapping_revision, process
+from bridge.ledger.configuration_tables import (
+    configuration,
+    mapping_draft,
+    mapping_revision,
+    process,
+)
 from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
 from bridge.ledger.unknown_tables import unknown_part
@@ -52,6 +57,7 @@ __all__ = [
     "journal",
     "kept_answer",
     "link",
+    "mapping_draft",
     "mapping_revision",
     "match_key",
     "metadata",

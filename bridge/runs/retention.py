@@ -8,6 +8,7 @@ from typing import Final
 from bridge.ledger import (
     drift_findings,
     history,
+    mapping_drafts,
     run_records,
     surveys,
     unknown_parts,
@@ -16,7 +17,7 @@ from bridge.ledger import (
 from bridge.ledger.database import Ledger
 
 KEEP_SETTLED: Final = timedelta(days=30)
-"""How long settled webhooks, finished runs and what they found are kept."""
+"""How long settled webhooks, finished runs, what they found and drafts of mappings are kept."""
 KEEP_SURVEYS: Final = timedelta(days=1)
 """A survey that is this old has long ceased to be of use to an import."""
 MAX_TRANSACTIONS: Final = 50
@@ -32,6 +33,7 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
         drift_findings.prune(tx, settled_before)
         unknown_parts.prune(tx, now - keep_history)
         surveys.prune(tx, now - KEEP_SURVEYS)
+        mapping_drafts.prune(tx, settled_before)
     for table in history.PRUNABLE:
         _prune_table(ledger, table, now - keep_history)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bridge import wiring
@@ -32,7 +32,6 @@ from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange, KnownRecords
 from bridge.workbench import three_way
-from bridge.workbench.effect_summary import EffectSummary
 from bridge.workbench.three_way import Clash
 
 __all__ = [
@@ -40,9 +39,9 @@ __all__ = [
     "RevisionDraft",
     "RevisionHead",
     "draft",
-    "draft_as_json",
     "get",
     "history",
+    "merged",
     "planned",
     "publish",
     "refuse_files",
@@ -165,22 +164,6 @@ def publish(
     raise NotPossible("others publish all the time; nothing was changed, try again")
 
 
-def draft_as_json(
-    made: RevisionDraft, revision: int | None, effect: EffectSummary | None
-) -> dict[str, Any]:
-    """Return what programs are told of a draft; `revision`: that it became, None: none."""
-    return {
-        "revision": revision,
-        "follows": made.follows,
-        "made_from": made.parent,
-        "merged": [each.number for each in made.merged],
-        "differences": [asdict(each) for each in made.differences],
-        "warnings": list(made.warnings),
-        "changes": [asdict(each) for each in made.changes],
-        "effect": effect.as_data() if effect is not None else None,
-    }
-
-
 @contextmanager
 def planned(
     desk: Desk,
@@ -226,6 +209,16 @@ def get(desk: Desk, number: int | None = None) -> MappingRevision:
             f"no revision {'' if number is None else number} of the mappings; {there}"
         )
     return found
+
+
+def merged(desk: Desk, files: Mapping[str, str], parent: int) -> dict[str, str]:
+    """Return files that were made from a revision with what was published since.
+
+    Raises NotPossible where both have changed the same, UnknownName without such a revision.
+    """
+    with desk.ledger.read() as tx:
+        newest = mapping_revisions.newest(tx)
+    return _merged(desk, files, parent, newest)[0]
 
 
 def history(desk: Desk, limit: int, before: int | None = None) -> list[RevisionHead]:

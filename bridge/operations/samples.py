@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from bridge import foreign_json
+from bridge.config.mapping_texts import Published
 from bridge.connectors.contract import Record
 from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import links
-from bridge.operations import inbox
+from bridge.operations import inbox, mapping_trials
 from bridge.operations.desk import Desk
+from bridge.workbench.preview_comparison import ComparedRecord, compared
 from bridge.workbench.record_preview import RecordPreview, mapping_of, preview
 
 MAX_BYTES: Final = 1 << 20
@@ -81,6 +83,23 @@ def newest(desk: Desk, connection: str, entity: str, limit: int) -> list[Sample]
     with desk.ledger.read() as tx:
         ids = links.newest_records(tx, connection, entity, limit)
     return _read(desk, connection, entity, ids)
+
+
+def beside(desk: Desk, files: Mapping[str, str], found: Sequence[Sample]) -> list[ComparedRecord]:
+    """Return what the mappings in force and other ones make of samples, side by side.
+
+    Raises ConfigError with all that is wrong with the others, UnknownName where nothing maps them.
+    """
+    config = mapping_trials.with_mappings_of(desk, Published(desk.config.number, files))
+    context, places = mapping_trials.context_of(desk, config), config.places
+    return [
+        compared(
+            each.name,
+            tried(desk, each),
+            preview(context, places, each.connection, each.entity, each.data),
+        )
+        for each in found
+    ]
 
 
 def _read(desk: Desk, connection: str, entity: str, ids: Sequence[str]) -> list[Sample]:

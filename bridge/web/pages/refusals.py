@@ -6,13 +6,14 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.outcome_meanings import MEANINGS
-from bridge.errors import Busy, LedgerError, NotPossible, UnknownName
+from bridge.errors import Busy, ConfigError, LedgerError, NotPossible, UnknownName
+from bridge.web.pages import typed_text
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def handle(app: Flask) -> None:
 
     @app.errorhandler(NotPossible)
     @app.errorhandler(Busy)
+    @app.errorhandler(ConfigError)
     def not_possible(error: Exception) -> Answer:
         return answer(409, Code.PAGE_NOT_POSSIBLE, str(error))
 
@@ -83,6 +85,8 @@ def handle(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def old_form(_error: CSRFError) -> Answer:
+        if typed_text.is_kept():
+            return typed_text.go_on(request.path, typed_text.sent()), 400, {}
         return answer(400, Code.PAGE_FORM)
 
     @app.errorhandler(HTTPException)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from bridge.core.model.outcome_codes import Code
 from bridge.operations import sign_in
 from bridge.operations.sign_in import NotLetIn, TryLater
-from bridge.web.pages import visitor
+from bridge.web.pages import typed_text, visitor
 from bridge.web.pages.refusals import PageRefused, problem
 from bridge.web.pages.visitor import open_to_all
 
@@ -27,12 +27,19 @@ def form() -> str | Response:
     """Show the form, or go on where somebody is signed in."""
     if g.user is not None:
         return redirect(_way_back(), 303)
-    return render_template("sign_in.html", wrong="", name="", back=request.args.get("next", ""))
+    return render_template(
+        "sign_in.html",
+        wrong="",
+        name="",
+        back=request.args.get("next", ""),
+        carried={},
+        carried_to="",
+    )
 
 
 @pages.post("/sign-in")
 @open_to_all
-def enter() -> Response | tuple[str, int]:
+def enter() -> Response | str | tuple[str, int]:
     """Sign in with a password; what is wrong is said in the form, and the name stays typed."""
     name, password = request.form.get("name", ""), request.form.get("password", "")
     try:
@@ -42,9 +49,18 @@ def enter() -> Response | tuple[str, int]:
         raise PageRefused(429, Code.PAGE_WAIT, str(error), retry_after=seconds) from None
     except NotLetIn as error:
         back = request.values.get("next", "")
-        page = render_template("sign_in.html", wrong=str(error), name=name, back=back)
+        page = render_template(
+            "sign_in.html",
+            wrong=str(error),
+            name=name,
+            back=back,
+            carried=typed_text.carried(),
+            carried_to=typed_text.carried_to(),
+        )
         return page, 401
     visitor.let_in(entry)
+    if to := typed_text.carried_to():
+        return typed_text.go_on(to, typed_text.carried())
     return redirect(_way_back(), 303)
 
 

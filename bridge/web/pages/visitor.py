@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
-from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask import Flask, current_app, g, make_response, redirect, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response
 
@@ -20,6 +20,7 @@ from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission
 from bridge.operations.sign_in import SignedIn
 from bridge.operations.users import User
+from bridge.web.pages import typed_text
 from bridge.web.pages.refusals import PageRefused
 
 TOKEN: Final = "token"  # noqa: S105 - the name of it
@@ -87,6 +88,8 @@ def guard(app: Flask, desk: Callable[[], Desk]) -> None:
         required = needed(app.view_functions[request.endpoint])
         if required == OPEN:
             return None
+        if g.user is None and typed_text.is_kept():
+            return make_response(*typed_text.sign_in_again())
         if g.user is None:
             return _to_sign_in()
         if not isinstance(required, Permission) or not g.user.may(required):
@@ -97,22 +100,6 @@ def guard(app: Flask, desk: Callable[[], Desk]) -> None:
 def _user(desk: Desk) -> User | None:
     token = session.get(TOKEN)
     return sign_in.user_of(desk, token) if isinstance(token, str) else None
-
-
-def whose_browser(key: str) -> Callable[[Desk], User | None]:
-    """Return what tells who is signed in where another application answers the request.
-
-    `key`: signs the cookies.
-    """
-    signer, cookies = Flask(__name__, static_folder=None), BrowserSession()
-    signer.secret_key = key
-
-    def look(desk: Desk) -> User | None:
-        opened = cookies.open_session(signer, request)
-        token = None if opened is None else opened.get(TOKEN)
-        return sign_in.user_of(desk, token) if isinstance(token, str) else None
-
-    return look
 
 
 def _to_sign_in() -> Response:

@@ -238,7 +238,6 @@ READING_ORDER = (
     "web",
     "web/receiver",
     "web/pages",
-    "web/api",
     "cli",
     "supervisor",
     "sandbox",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -51,6 +51,14 @@ def _is_harmless(char: str) -> bool:
 def _visible(char: str) -> str:
     number = ord(char)
     return chr(PICTURES + number) if number < 32 else f"⟨U+{number:04X}⟩"
+
+
+def as_typed(text: str) -> Markup:
+    """Return the text of a file for a field in which it is edited: just as it is, and escaped.
+
+    There is no making visible here: what would be shown would be stored.
+    """
+    return escape(text)
 
 
 def value_text(value: Any) -> str:
@@ -125,6 +133,19 @@ def exact(at: datetime) -> str:
     return when(at)
 
 
+def signed(lines: Iterable[str]) -> list[tuple[str, str]]:
+    """Return lines as `diff -u` marks them as pairs of the sign and the rest."""
+    return [
+        ("…", _place(line)) if line.startswith("@@") else (line[:1], line[1:]) for line in lines
+    ]
+
+
+def _place(line: str) -> str:
+    """Return of `@@ -11,6 +11,7 @@` the line of the new text."""
+    number = line.partition("+")[2].partition(",")[0].strip("@ ")
+    return f"line {number}"
+
+
 def machine_time(at: datetime) -> str:
     """Return a moment as the `datetime` of a `<time>` has it."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -134,10 +155,12 @@ FILTERS: Final = {
     "ago": ago,
     "body_text": body_text,
     "brief": brief,
+    "as_typed": as_typed,
     "counted": counted,
     "exact": exact,
     "machine_time": machine_time,
     "short_id": short_id,
+    "signed": signed,
     "span": span,
     "value_text": value_text,
     "with_code": with_code,

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Flask, g, url_for
 from flask_wtf import CSRFProtect
 from jinja2 import StrictUndefined
-from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.operations.desk import Desk
 from bridge.operations.drift import RecentDrift
+from bridge.operations.effect_jobs import EffectJobs
+from bridge.operations.mapping_sheet import KeptMatrix, KeptProofs
 from bridge.operations.permissions import Permission
 from bridge.operations.recent_overview import RecentOverview
+from bridge.operations.undo_jobs import UndoJobs
 from bridge.web.pages import (
     conflict_pages,
     connection_pages,
+    draft_pages,
     drift_pages,
     event_pages,
     headers,
-    json_twins,
+    mapping_pages,
+    new_field_pages,
     overview_page,
     problem_pages,
     refusals,
+    rollback_pages,
     run_pages,
     sign_in_pages,
     styleguide,
     ticket_pages,
+    value_pages,
     visitor,
 )
 from bridge.web.pages.shown_text import FILTERS, shown
@@ -51,6 +56,13 @@ class MenuPage:
     name: str
     endpoint: str
     permission: Permission
+    also: tuple[str, ...] = ()
+    """Blueprints besides its own whose pages belong to it."""
+
+    @property
+    def blueprints(self) -> tuple[str, ...]:
+        """Return the blueprints of which any page shows this one as the present."""
+        return (self.endpoint.partition(".")[0], *self.also)
 
 
 MENU: Final[tuple[MenuPage, ...]] = (
@@ -62,11 +74,14 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Events", "events.listing", Permission.SEE),
     MenuPage("Runs", "runs.listing", Permission.SEE),
     MenuPage("Drift", "drift.listing", Permission.SEE),
+    MenuPage("Mappings", "mappings.listing", Permission.SEE, ("drafts", "new_field", "rollback")),
+    MenuPage("Values", "values.listing", Permission.SEE),
 )
 """The pages that one begins with, in the order of the menu."""
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
     *(event_pages, run_pages, drift_pages, sign_in_pages),
+    *(mapping_pages, draft_pages, new_field_pages, rollback_pages, value_pages),
 )
 
 
@@ -86,15 +101,8 @@ class SiteSettings:
     """The address at which vendors reach the receiver; empty: nobody has told it."""
 
 
-def create_site(
-    desk: Callable[[], Desk],
-    settings: SiteSettings,
-    beside: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
-) -> Flask:
-    """Make the application. `desk` is asked for the bridge as it is, once for each request.
-
-    `beside`: applications that answer below a path of their own, behind the same proxies.
-    """
+def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
+    """Make the application. `desk` is asked for the bridge as it is, once for each request."""
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.config.update(
         SECRET_KEY=settings.key,
@@ -109,6 +117,10 @@ def create_site(
     app.config[connection_pages.RECEIVER] = settings.receiver.rstrip("/")
     app.extensions[overview_page.RECENT] = RecentOverview()
     app.extensions[drift_pages.RECENT] = RecentDrift()
+    app.extensions[mapping_pages.MATRIX] = KeptMatrix()
+    app.extensions[draft_pages.JOBS] = EffectJobs()
+    app.extensions[draft_pages.PROOFS] = KeptProofs()
+    app.extensions[rollback_pages.UNDOS] = UndoJobs()
     app.session_interface = visitor.BrowserSession()
     # The guard looks before the forms are checked: who is not let in learns nothing of them.
     visitor.guard(app, desk)
@@ -120,11 +132,6 @@ def create_site(
         app.register_blueprint(module.pages)
     if settings.development:
         app.register_blueprint(styleguide.pages)
-    app.config[json_twins.API] = next(iter(beside), "")
-    if beside:
-        app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, dict(beside)
-        )
     if settings.proxies:
         many = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as its documents have it
@@ -148,7 +155,6 @@ def _set_up_templates(app: Flask) -> None:
             "user": g.get("user"),
             "development": visitor.is_development(),
             "asset": asset,
-            "json_twin": json_twins.json_twin,
             "Permission": Permission,
             "may": visitor.may,
         }

@@ -33,6 +33,7 @@ OURS = {
     *("figcaption", "figure", "footer", "form", "g", "h1", "h2", "h3", "head", "header", "html"),
     *("img", "input", "label", "li", "link", "main", "marker", "meta", "meter", "nav", "ol"),
     *("option", "p", "path"),
+    *("details", "fieldset", "legend", "progress", "summary", "textarea"),
     *("rect", "script", "section", "select", "small", "span", "strong", "svg", "table", "tbody"),
     *("td", "text", "th", "thead", "time", "title", "tr", "ul"),
 }

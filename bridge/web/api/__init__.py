@@ -1,1 +1,0 @@
-"""The API: the same operations as the pages have, as JSON for programs. No queries."""

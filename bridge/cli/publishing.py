@@ -11,7 +11,7 @@ import click
 from bridge.cli.earlier_runs import let_runs_end
 from bridge.cli.planning import looking
 from bridge.cli.publish_options import How
-from bridge.cli.revision_lines import draft_as_json, print_draft, print_merged, print_published
+from bridge.cli.revision_lines import print_draft, print_merged, print_published
 from bridge.cli.screen import say, say_json
 from bridge.core.model.counting import counted
 from bridge.errors import Busy
@@ -70,7 +70,7 @@ def _publish(
         print_draft(made, effect)
     if how.dry_run or not made.differences:
         if how.as_json:
-            say_json(draft_as_json(made, None, effect) | {"run": None})
+            say_json(revisions.draft_as_json(made, None, effect) | {"run": None})
         return
     revisions.refuse_files(desk)
     ask(plan, how)
@@ -98,7 +98,7 @@ def put_in_force(
         mapping_folders.mark(folder, revision.head)
     run = carrying_out.run if carrying_out is not None else 0
     if how.as_json:
-        say_json(draft_as_json(stored, revision.number, effect) | {"run": run or None})
+        say_json(revisions.draft_as_json(stored, revision.number, effect) | {"run": run or None})
     else:
         print_published(revision.number, run)
         print_merged(stored, folder)

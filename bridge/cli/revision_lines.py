@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from bridge.cli.effect_lines import print_effect
 from bridge.cli.screen import say
@@ -13,22 +11,6 @@ from bridge.operations.file_differences import FileDifference
 from bridge.operations.revisions import RevisionDraft, RevisionHead
 from bridge.operations.times import when
 from bridge.workbench.effect_summary import EffectSummary
-
-
-def draft_as_json(
-    made: RevisionDraft, revision: int | None, effect: EffectSummary | None
-) -> dict[str, Any]:
-    """Return what programs are told of a draft; `revision`: that it became, None: none."""
-    return {
-        "revision": revision,
-        "follows": made.follows,
-        "made_from": made.parent,
-        "merged": [each.number for each in made.merged],
-        "differences": [asdict(each) for each in made.differences],
-        "warnings": list(made.warnings),
-        "changes": [asdict(each) for each in made.changes],
-        "effect": effect.as_data() if effect is not None else None,
-    }
 
 
 def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:

@@ -5,14 +5,11 @@ What vendors and their customers wrote is text, whatever stands in it.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable
-from dataclasses import asdict, is_dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -23,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.observability.visible_text import visible, visible_json
-from bridge.operations.times import for_programs
+from bridge.operations.programs_json import json_text
 
 GOES_ON: Final = 4
 """A line that goes on is indented by so much more."""
@@ -55,8 +52,7 @@ def _fitted(line: str, *, err: bool) -> str:
 
 def say_json(value: Any) -> None:
     """Print a value as one line of JSON, for programs; a dataclass as an object of its fields."""
-    row = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    click.echo(visible_json(json.dumps(row, default=_plain, ensure_ascii=False)))
+    click.echo(visible_json(json_text(value)))
 
 
 def say_rows(rows: Iterable[Any]) -> None:
@@ -111,8 +107,3 @@ class Screen(Console):
 
 def _visible_lines(text: str) -> str:
     return "\n".join(visible(line) for line in text.split("\n"))
-
-
-def _plain(value: Any) -> str:
-    """Return a value that JSON has no form for as text."""
-    return for_programs(value) if isinstance(value, datetime) else str(value)

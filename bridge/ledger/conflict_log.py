@@ -79,11 +79,10 @@ def close(tx: Tx, link_id: str, field: str, resolution: str, now: datetime) -> b
     return bool(tx.execute(statement.values(closed_at=now, resolution=resolution)).rowcount)
 
 
-def list_open(tx: Tx, limit: int = 200) -> list[dict[str, Any]]:
-    """Return the open conflicts, oldest first."""
-    oldest = (
-        select(conflict).where(conflict.c.closed_at.is_(None)).order_by(conflict.c.id).limit(limit)
-    )
+def list_open(tx: Tx, limit: int = 200, *, after: int = 0) -> list[dict[str, Any]]:
+    """Return the open conflicts, oldest first; those `after` an id."""
+    oldest = select(conflict).where(conflict.c.closed_at.is_(None), conflict.c.id > after)
+    oldest = oldest.order_by(conflict.c.id).limit(limit)
     return [dict(row) for row in tx.execute(oldest).mappings()]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, or_, select, update
 
 from bridge.core.model.lanes import LANES
 from bridge.core.model.outcome_codes import CAUSES, Code, causes_of, code_named, of_cause
@@ -84,8 +84,9 @@ def parked(
     code: Code | None = None,
     connection: str | None = None,
     link_id: str | None = None,
+    after: tuple[datetime, int] | None = None,
 ) -> list[Parked]:
-    """Return parked rows, newest first."""
+    """Return parked rows, newest first; those `after` one that was set aside then, by its id."""
     newest = (
         select(work)
         .where(work.c.parked_at.is_not(None))
@@ -100,6 +101,10 @@ def parked(
         newest = newest.where(work.c.connection == connection)
     if link_id is not None:
         newest = newest.where(work.c.link_id == link_id)
+    if after is not None:
+        at, row_id = after
+        same = and_(work.c.parked_at == at, work.c.id > row_id)
+        newest = newest.where(or_(work.c.parked_at < at, same))
     return [
         Parked(
             id=row.id,
@@ -157,9 +162,12 @@ def _has(code: Code) -> ColumnElement[bool]:
     return or_(listed, work.c.parked_cause.not_in(CAUSES)) if code is Code.OTHER else listed
 
 
-def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
+def find_ids(
+    tx: Tx, names: Collection[str], connections: Collection[str] = ()
+) -> tuple[list[int], list[str]]:
     """Return the parked rows with these names, and the names without any.
 
+    `connections`: only rows of these; none: of whichever.
     A name is a row's number, a key of work, an outcome code, or a cause as the ledger keeps it.
     """
     ids: set[int] = set()
@@ -170,7 +178,9 @@ def find_ids(tx: Tx, names: Collection[str]) -> tuple[list[int], list[str]]:
             named.append(_has(code))
         if name.isdecimal() and len(name) < 18:  # longer numbers do not fit an INTEGER
             named.append(work.c.id == int(name))
-        parked_ids = select(work.c.id).where(work.c.parked_at.is_not(None), or_(*named))
+        parked_ids = select(work.c.id).where(
+            work.c.parked_at.is_not(None), or_(*named), *_of(connections)
+        )
         matching = tx.execute(parked_ids).scalars().all()
         ids.update(matching)
         if not matching:
@@ -186,13 +196,14 @@ def records(tx: Tx, ids: Collection[int]) -> list[Ref]:
     return [Ref(*row) for row in tx.execute(rows)]
 
 
-def all_ids(tx: Tx) -> list[int]:
-    """Return the ids of all parked rows."""
-    return list(
-        tx.execute(
-            select(work.c.id).where(work.c.parked_at.is_not(None)).order_by(work.c.id)
-        ).scalars()
-    )
+def all_ids(tx: Tx, connections: Collection[str] = ()) -> list[int]:
+    """Return the ids of all parked rows; of these connections, where any are named."""
+    ids = select(work.c.id).where(work.c.parked_at.is_not(None), *_of(connections))
+    return list(tx.execute(ids.order_by(work.c.id)).scalars())
+
+
+def _of(connections: Collection[str]) -> list[ColumnElement[bool]]:
+    return [work.c.connection.in_(connections)] if connections else []
 
 
 def set_aside(

@@ -28,6 +28,8 @@ from bridge.operations.link_change import change_link, when_free
 class OpenConflict:
     """A field that waits for a human. Its fields are the keys of `bridge conflicts list --json`."""
 
+    id: int
+    """Its number: conflicts are listed in this order."""
     ref: str
     """The ticket's first record that is there, `helpdesk:123`, by which to name it."""
     link: str
@@ -51,10 +53,10 @@ class Decision:
     value: Canonical
 
 
-def list_open(desk: Desk) -> list[OpenConflict]:
-    """Return the open conflicts, the oldest first."""
+def list_open(desk: Desk, *, limit: int = 200, after: int = 0) -> list[OpenConflict]:
+    """Return the open conflicts, the oldest first; those `after` a number, for the next page."""
     with desk.ledger.read() as tx:
-        rows = conflict_log.list_open(tx)
+        rows = conflict_log.list_open(tx, limit, after=after)
         loaded = desk.context.load(tx, sorted({row["link_id"] for row in rows}))
     return [_open_conflict(loaded[row["link_id"]], row) for row in rows]
 
@@ -64,6 +66,7 @@ def _open_conflict(link: Link, row: Mapping[str, Any]) -> OpenConflict:
     candidates = dict(sorted((row["detail"].get("candidates") or {}).items()))
     subject = link.state.get("subject")
     return OpenConflict(
+        id=row["id"],
         ref=records[0] if records else link.id,
         link=link.id,
         field=row["field"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from bridge.core.model.outcome_codes import CAUSES, code_named
@@ -22,6 +23,8 @@ class Choice:
     names: Sequence[str] = ()
     cause: str | None = None
     everything: bool = False
+    connections: Sequence[str] = ()
+    """Of that, only what is of these connections; none: of whichever."""
 
     @property
     def empty(self) -> bool:
@@ -31,11 +34,17 @@ class Choice:
     @property
     def words(self) -> str:
         """Return the choice in words, for the audit."""
-        if self.everything:
-            return "all"
-        return ", ".join(
-            [*self.names, *([f"cause {self.cause}"] if self.cause is not None else [])]
-        )
+        cause = [f"cause {self.cause}"] if self.cause is not None else []
+        meant = "all" if self.everything else ", ".join([*self.names, *cause])
+        return meant + (f" of {', '.join(self.connections)}" if self.connections else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedPlace:
+    """A place in the list of parked work: when a row was set aside last, and its id."""
+
+    at: datetime
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +63,28 @@ def groups(desk: Desk) -> list[CauseGroup]:
         return [_group(found) for found in parking.groups(tx)]
 
 
-def rows(desk: Desk, cause: str | None = None) -> list[Parked]:
-    """Return single pieces of parked work, of a cause if one is named, the newest first.
+def rows(
+    desk: Desk,
+    cause: str | None = None,
+    *,
+    connection: str | None = None,
+    after: ParkedPlace | None = None,
+    limit: int = 200,
+) -> list[Parked]:
+    """Return single pieces of parked work, the newest first: those after a place in the list.
 
-    A cause is named by its outcome code. Raises UnknownName.
+    Of a cause, named by its outcome code, and of a connection, where these are given. Raises
+    UnknownName.
     """
+    place = None if after is None else (after.at, after.id)
     with desk.ledger.read() as tx:
         if cause is None:
-            return parking.parked(tx)
+            return parking.parked(tx, limit, connection=connection, after=place)
         code = code_named(cause) or CAUSES.get(cause)
         if code is None:
             known = ", ".join(sorted({group.code for group in parking.groups(tx, samples=0)}))
             raise UnknownName(f"no cause {cause}; parked now: {known or 'nothing'}")
-        return parking.parked(tx, code=code)
+        return parking.parked(tx, limit, code=code, connection=connection, after=place)
 
 
 def as_json(row: Parked) -> dict[str, Any]:
@@ -112,9 +130,9 @@ def discard(desk: Desk, choice: Choice) -> int:
 
 def _ids(tx: Tx, choice: Choice) -> list[int]:
     if choice.everything:
-        return parking.all_ids(tx)
+        return parking.all_ids(tx, choice.connections)
     names = [*choice.names, *([choice.cause] if choice.cause is not None else [])]
-    ids, unknown = parking.find_ids(tx, names)
+    ids, unknown = parking.find_ids(tx, names, choice.connections)
     if unknown:
         raise NotPossible(f"not parked (any more): {', '.join(unknown)}; nothing was changed")
     return ids

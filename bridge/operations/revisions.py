@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from bridge import wiring
@@ -32,6 +32,7 @@ from bridge.operations.mapping_runs import CarryingOut, EffectPlan
 from bridge.runs import adoption
 from bridge.runs.configuration_changes import ConfigurationChange, KnownRecords
 from bridge.workbench import three_way
+from bridge.workbench.effect_summary import EffectSummary
 from bridge.workbench.three_way import Clash
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "RevisionDraft",
     "RevisionHead",
     "draft",
+    "draft_as_json",
     "get",
     "history",
     "merged",
@@ -162,6 +164,22 @@ def publish(
         if carrying_out is not None:
             raise Overtaken(made)
     raise NotPossible("others publish all the time; nothing was changed, try again")
+
+
+def draft_as_json(
+    made: RevisionDraft, revision: int | None, effect: EffectSummary | None
+) -> dict[str, Any]:
+    """Return what programs are told of a draft; `revision`: that it became, None: none."""
+    return {
+        "revision": revision,
+        "follows": made.follows,
+        "made_from": made.parent,
+        "merged": [each.number for each in made.merged],
+        "differences": [asdict(each) for each in made.differences],
+        "warnings": list(made.warnings),
+        "changes": [asdict(each) for each in made.changes],
+        "effect": effect.as_data() if effect is not None else None,
+    }
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class Wanted:
     tag: str = ""
     state: TicketState | None = None
     sync: str = ""
+    connection: str = ""
+    """It has, or had, a record there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _fits(line: TicketLine, link: Link, wanted: Wanted) -> bool:
     addresses = [line.customer or "", line.assignee or ""]
     return (
         (wanted.state is None or wanted.state in line.states)
+        and (not wanted.connection or wanted.connection in line.records)
         and (not wanted.tag or wanted.tag.strip().lstrip("#").casefold() in line.tags)
         and (not wanted.email or _is_part(wanted.email, addresses))
         and (not wanted.text or _has_text(line, link, wanted.text))

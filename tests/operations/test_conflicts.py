@@ -43,7 +43,7 @@ def subjects(world):
 def test_a_conflict_is_a_value_with_what_each_side_says(world, desk):
     (conflict,) = conflicts.list_open(desk)
     assert list(asdict(conflict)) == [
-        "ref", "link", "field", "opened_at", "why", "candidates", "subject", "gone",
+        "id", "ref", "link", "field", "opened_at", "why", "candidates", "subject", "gone",
     ]  # fmt: skip
     assert (conflict.field, conflict.ref) == ("subject", f"L:{world.ids_by_name['L']}")
     assert set(conflict.candidates.values()) == {"Left", "Right"}

@@ -11,10 +11,14 @@ from flask import Flask
 from granian.constants import Interfaces
 
 from bridge import wiring
+from bridge.core.model.syncs import Rate
 from bridge.errors import ConfigError
 from bridge.home import find_home, var_folder, write_private
 from bridge.operations import desk
+from bridge.web.api.service import PREFIX, create_service
+from bridge.web.pages import visitor
 from bridge.web.pages.site import SiteSettings, create_site
+from bridge.web.receiver.rates import RateMeter
 from bridge.web.serve import check_port, end_with_parent, serve
 
 KEY: Final = "BRIDGE_ADMIN_KEY"
@@ -31,6 +35,8 @@ NAME: Final = "BRIDGE_ADMIN"
 MOST_THREADS: Final = 4
 """Requests at a time; a page is work for the processor, so more would only wait for one another."""
 BEAT_SECONDS: Final = 5.0
+API_RATES: Final = (Rate(600, 60.0),)
+"""Requests of one token that are answered in a minute; all without a good one count together."""
 
 
 def run_admin(host: str, port: int, name: str) -> None:
@@ -58,7 +64,13 @@ def application() -> Flask:
     bridge.kind = "admin"
     wiring.configure_logging("admin", bridge.config)
     _keep_up(bridge)
-    return create_site(lambda: desk.of(bridge, "pages"), settings())
+    meter, served = RateMeter(bridge.clock), settings()
+    service = create_service(
+        lambda: desk.of(bridge, "api"),
+        lambda name: meter.wait(name, API_RATES),
+        visitor.whose_browser(served.key),
+    )
+    return create_site(lambda: desk.of(bridge, "pages"), served, {PREFIX: service})
 
 
 def settings() -> SiteSettings:

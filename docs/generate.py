@@ -238,6 +238,7 @@ READING_ORDER = (
     "web",
     "web/receiver",
     "web/pages",
+    "web/api",
     "cli",
     "supervisor",
     "sandbox",

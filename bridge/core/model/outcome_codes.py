@@ -104,6 +104,14 @@ class Code(StrEnum):
     PAGE_NOT_POSSIBLE = "BRG-PAGE-NOT-POSSIBLE"
     PAGE_REQUEST = "BRG-PAGE-REQUEST"
 
+    API_TOKEN = "BRG-API-TOKEN"  # noqa: S105 - the code, not a token
+    API_ROLE = "BRG-API-ROLE"
+    API_ABSENT = "BRG-API-ABSENT"
+    API_REQUEST = "BRG-API-REQUEST"
+    API_NOT_POSSIBLE = "BRG-API-NOT-POSSIBLE"
+    API_KEY = "BRG-API-KEY"
+    API_RATE = "BRG-API-RATE"
+
 
 CAUSES: Final[Mapping[str, Code]] = {
     "retired": Code.CONNECTION_RETIRED,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from bridge.core.model.api_meanings import API_MEANINGS
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.page_meanings import PAGE_MEANINGS
 from bridge.core.model.running_meanings import RUNNING_MEANINGS, OutcomeMeaning
@@ -377,6 +378,7 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "nothing, if it was meant so; else restore it there",
     ),
     **PAGE_MEANINGS,
+    **API_MEANINGS,
 }
 """Every code's meaning. docs/outcomes.md is generated from it."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from flask import Flask, g, url_for
 from flask_wtf import CSRFProtect
 from jinja2 import StrictUndefined
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bridge.operations.desk import Desk
@@ -28,6 +30,7 @@ from bridge.web.pages import (
     drift_pages,
     event_pages,
     headers,
+    json_twins,
     mapping_pages,
     new_field_pages,
     overview_page,
@@ -101,8 +104,15 @@ class SiteSettings:
     """The address at which vendors reach the receiver; empty: nobody has told it."""
 
 
-def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
-    """Make the application. `desk` is asked for the bridge as it is, once for each request."""
+def create_site(
+    desk: Callable[[], Desk],
+    settings: SiteSettings,
+    beside: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+) -> Flask:
+    """Make the application. `desk` is asked for the bridge as it is, once for each request.
+
+    `beside`: applications that answer below a path of their own, behind the same proxies.
+    """
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.config.update(
         SECRET_KEY=settings.key,
@@ -132,6 +142,11 @@ def create_site(desk: Callable[[], Desk], settings: SiteSettings) -> Flask:
         app.register_blueprint(module.pages)
     if settings.development:
         app.register_blueprint(styleguide.pages)
+    app.config[json_twins.API] = next(iter(beside), "")
+    if beside:
+        app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, dict(beside)
+        )
     if settings.proxies:
         many = settings.proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign] # as its documents have it
@@ -155,6 +170,7 @@ def _set_up_templates(app: Flask) -> None:
             "user": g.get("user"),
             "development": visitor.is_development(),
             "asset": asset,
+            "json_twin": json_twins.json_twin,
             "Permission": Permission,
             "may": visitor.may,
         }

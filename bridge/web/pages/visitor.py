@@ -102,6 +102,22 @@ def _user(desk: Desk) -> User | None:
     return sign_in.user_of(desk, token) if isinstance(token, str) else None
 
 
+def whose_browser(key: str) -> Callable[[Desk], User | None]:
+    """Return what tells who is signed in where another application answers the request.
+
+    `key`: signs the cookies.
+    """
+    signer, cookies = Flask(__name__, static_folder=None), BrowserSession()
+    signer.secret_key = key
+
+    def look(desk: Desk) -> User | None:
+        opened = cookies.open_session(signer, request)
+        token = None if opened is None else opened.get(TOKEN)
+        return sign_in.user_of(desk, token) if isinstance(token, str) else None
+
+    return look
+
+
 def _to_sign_in() -> Response:
     """Send somebody to sign in and then back; a form that was sent is answered, not lost."""
     if request.method not in {"GET", "HEAD"} or request.headers.get("HX-Request"):

@@ -65,6 +65,12 @@ PublishBody: Final = given("PublishBody", **_FILES, **_HOW)
 RollbackBody: Final = given("RollbackBody", **_HOW)
 RevisionQuery: Final = given("RevisionQuery", **paging(row_number(load_default=None)))
 DiffQuery: Final = given("DiffQuery", since=row_number(load_default=None))
+DismissBody: Final = given(
+    "DismissBody",
+    connection=Words(100, required=True),
+    entity=Words(100, load_default="ticket"),
+    field=Words(300, required=True),
+)
 ValueQuery: Final = given("ValueQuery", connection=Words(100, load_default=None))
 
 
@@ -102,6 +108,14 @@ class UnknownPartSchema(AnswerSchema):
     value = fields.Raw(allow_none=True)
     first_seen = fields.DateTime(required=True, allow_none=True)
     last_seen = fields.DateTime(required=True, allow_none=True)
+
+
+class DismissedSchema(AnswerSchema):
+    """A field that is listed no more."""
+
+    connection = fields.String(required=True)
+    entity = fields.String(required=True)
+    field = fields.String(required=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +245,17 @@ def unknown_parts(asker: Asker, query: dict[str, Any]) -> Any:
         *({"what": "field"} | asdict(row) for row in vendor_fields.unknown_fields(asker.desk)),
     ]
     return ListPart([row for row in found if name is None or row["connection"] == name], None)
+
+
+@act(
+    routes,
+    "/values/dismiss",
+    Permission.CHANGE_MAPPINGS,
+    DismissedSchema,
+    body=DismissBody,
+)
+def dismiss_field(asker: Asker, body: dict[str, Any]) -> Any:
+    """Leave a field that no file knows out of the list from now on."""
+    asker.need_one([body["connection"]])
+    vendor_fields.dismiss(asker.desk, (body["connection"], body["entity"], body["field"]))
+    return body

@@ -55,6 +55,7 @@ LEAST = {
     "mappings.publish_mappings": Role.MAPPER,
     "mappings.roll_mappings_back": Role.MAPPER,
     "mappings.unknown_parts": Role.VIEWER,
+    "mappings.dismiss_field": Role.MAPPER,
     "access.list_agents": Role.OPERATOR,
     "access.list_users": Role.ADMIN,
     "access.list_tokens": Role.ADMIN,

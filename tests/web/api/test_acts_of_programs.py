@@ -6,11 +6,12 @@ import pytest
 
 from bridge.core.model.syncs import FieldPolicy
 from bridge.errors import Busy
-from bridge.ledger import kept_answers
+from bridge.ledger import kept_answers, unknown_parts
 from bridge.operations import acts_once, audit_trail, conflicts, parked
 from bridge.operations.acts_once import KeyTaken
 from bridge.operations.permissions import Role
 from tests.flow.world import World, born
+from tests.ledger.test_unknown_parts import place, seen
 from tests.operations.desks import desk_of
 from tests.web.api.conftest import Service
 
@@ -205,3 +206,16 @@ def test_a_body_that_is_too_large_is_refused(set_aside):
         "POST", "/parked/retry", data=b" " * (9 << 20), content_type="application/json"
     )
     assert (answer.status_code, answer.json["code"]) == (413, "BRG-API-REQUEST")
+
+
+def test_a_field_that_no_file_knows_is_dismissed_by_who_may(service):
+    now = service.desk.now()
+    with service.desk.ledger.transaction() as tx:
+        unknown_parts.store(tx, [(place("stage", connection="H"), seen(now, "Mary Bishop"))])
+    body = {"connection": "H", "field": "stage"}
+    assert service.program(Role.OPERATOR).post("/values/dismiss", body).status_code == 403
+    mapper = service.program(Role.MAPPER)
+    assert mapper.post("/values/dismiss", body | {"field": "none"}).status_code == 404
+    done = mapper.post("/values/dismiss", body)
+    assert done.json == {"connection": "H", "entity": "ticket", "field": "stage"}
+    assert acts(service, "dismissed") == [("token:mapper", "dismissed", "H stage")]

@@ -15,6 +15,7 @@ from bridge.core.model.syncs import Rate
 from bridge.errors import ConfigError
 from bridge.home import find_home, var_folder, write_private
 from bridge.operations import desk
+from bridge.supervisor import played_people
 from bridge.web.api.service import PREFIX, create_service
 from bridge.web.pages import visitor
 from bridge.web.pages.site import SiteSettings, create_site
@@ -64,13 +65,14 @@ def application() -> Flask:
     bridge.kind = "admin"
     wiring.configure_logging("admin", bridge.config)
     _keep_up(bridge)
+    stage = played_people.of_home(bridge.config.home, bridge.config.connections)
     meter, served = RateMeter(bridge.clock), settings()
     service = create_service(
         lambda: desk.of(bridge, "api"),
         lambda name: meter.wait(name, API_RATES),
         visitor.whose_browser(served.key),
     )
-    return create_site(lambda: desk.of(bridge, "pages"), served, {PREFIX: service})
+    return create_site(lambda: desk.of(bridge, "pages"), served, {PREFIX: service}, stage)
 
 
 def settings() -> SiteSettings:

@@ -1,4 +1,4 @@
-"""`bridge agents`: who is who, and whom nobody knows yet."""
+"""`bridge agents`: who is who, whom nobody knows yet, and making somebody known."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import click
 from rich.table import Table
 
 from bridge.cli.operator import at_desk
-from bridge.cli.screen import Screen, say_json
+from bridge.cli.screen import Screen, say, say_json
 from bridge.core.model.counting import counted
-from bridge.operations import agents
+from bridge.operations import agent_rows, agents
 from bridge.operations.times import when
 
 
-@click.command("agents")
+@click.group("agents", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def command(as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, as_json: bool) -> None:
     """List the people that the bridge knows, and those who need a row in mappings/agents.yaml."""
+    if context.invoked_subcommand is not None:
+        return
     with at_desk() as desk:
         people, connections = agents.list_agents(desk), list(desk.config.connections)
         published = desk.config.from_ledger
@@ -45,3 +48,22 @@ def command(as_json: bool) -> None:
             f"since {when(stranger.since)}"
         )
         console.print(line)
+
+
+@command.command()
+@click.argument("email")
+@click.argument("connection")
+@click.argument("name")
+def add(email: str, connection: str, name: str) -> None:
+    """Let NAME of CONNECTION be the person with this EMAIL: mappings/agents.yaml gets the row.
+
+    Published mappings are published anew; files are taken in when the bridge is started again.
+    """
+    with at_desk(files_have_changed=True) as desk:
+        row = agent_rows.proposal(desk, email, connection, name)
+        made = agent_rows.add(desk, row)
+    say(f"{row.at}: {row.line}")
+    if made.revision is None:
+        say("restart the bridge: the tickets that wait are read again")
+    else:
+        say(f"revision {made.revision} is in force: the tickets that wait are read again")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Final
+
 import click
 
 from bridge.cli.operator import at_desk
@@ -10,11 +13,15 @@ from bridge.core.model.counting import counted
 from bridge.operations import audit_trail
 from bridge.operations.times import when
 
+DAY: Final = click.DateTime(["%Y-%m-%d"])
+
 
 @click.group("audit", invoke_without_command=True)
 @click.option("--by", "actor", default="", metavar="WHO", help="Acts of this person: local:ana.")
 @click.option("--action", default="", metavar="NAME", help="Acts whose name begins so: parked.")
 @click.option("--about", "subject", default="", metavar="TEXT", help="Acts on what is called so.")
+@click.option("--since", type=DAY, metavar="DATE", help="Acts from this day on (UTC).")
+@click.option("--until", type=DAY, metavar="DATE", help="Acts before this day (UTC).")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--before", type=int, metavar="ID", help="Acts before this one.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -24,6 +31,8 @@ def command(
     actor: str,
     action: str,
     subject: str,
+    since: datetime | None,
+    until: datetime | None,
     limit: int,
     before: int | None,
     as_json: bool,
@@ -33,7 +42,14 @@ def command(
         return
     with at_desk() as desk:
         acts = audit_trail.acts(
-            desk, limit=limit, before=before, actor=actor, action=action, subject=subject
+            desk,
+            limit=limit,
+            before=before,
+            actor=actor,
+            action=action,
+            subject=subject,
+            since=_in_utc(since),
+            until=_in_utc(until),
         )
     if as_json:
         say_rows(acts)
@@ -47,6 +63,10 @@ def command(
         say("nothing of this kind was done")
     elif len(acts) == limit:
         say(f"earlier ones: --before {acts[-1].id}", err=True)
+
+
+def _in_utc(day: datetime | None) -> datetime | None:
+    return None if day is None else day.replace(tzinfo=UTC)
 
 
 @command.command()

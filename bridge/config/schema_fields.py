@@ -32,6 +32,10 @@ _SECONDS = {
 }
 _RATE = re.compile(r"(\d{1,7})/(second|minute|hour|day)")
 _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_TICKET_ADDRESS = re.compile(
+    r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?/"
+    r"[^\s{}<>\"'\\^`|\x00-\x1f]{0,400}\{id\}[^\s{}<>\"'\\^`|\x00-\x1f]{0,400}"
+)
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 
 
@@ -140,6 +144,21 @@ class TimeOfDay(ParsedField):
         """Parse the value."""
         match = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
         return time(int(match[1]), int(match[2])) if match else None
+
+
+class TicketAddress(ParsedField):
+    """The address of a ticket's page at the vendor, with a place for the ticket's id."""
+
+    allowed = "https://host/path with {id} once behind the host, and no user or password"
+    form = _written_as(_TICKET_ADDRESS)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
+        del attr, data
+        if not isinstance(value, str) or not _TICKET_ADDRESS.fullmatch(value):
+            raise ValidationError(f"is no address of a ticket's page; allowed {self.allowed}")
+        return value  # not repeated where it is wrong: somebody may have put a password in it
 
 
 class Rates(ParsedField):

@@ -24,6 +24,7 @@ from bridge.config.schema_fields import (
     Share,
     Text,
     Texts,
+    TicketAddress,
     TimeOfDay,
     UnknownValues,
     listed,
@@ -126,6 +127,7 @@ class ConnectionSchema(Strict):
     proxy = Text()
     poll = Duration(allow_none=True)
     full = TimeOfDay(allow_none=True)
+    ticket_url = TicketAddress()
     keep_bodies = Flag()
     unknown_values = UnknownValues()
     same_account_as = Text()
@@ -141,6 +143,7 @@ class BridgeSchema(Strict):
     http_timeout = Number(1, 120, load_default=10)
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
     keep_history = Number(30, 36_500, load_default=730)
+    mask_personal = Flag(load_default=False)
     marker_keys = Secrets(load_default=())
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 

@@ -50,6 +50,8 @@ class Settings:
     """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
     """The time for which timelines and finished writes, creates and conflicts are kept."""
+    mask_personal: bool = False
+    """Whether values that tell of people are hidden from users who do not need them."""
     mappings: str = FILES
     """Where the mappings are taken from: `files` (the home's folder) or `ledger` (published)."""
 
@@ -239,7 +241,7 @@ def _with_account(
     row: Mapping[str, Any], account: SandboxAccount, known_options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a connection's row with a sandbox account in place of its address and secrets."""
-    own = _without(_without(row, account.options), {"ca": None, "proxy": None})
+    own = _without(_without(row, account.options), dict.fromkeys(("ca", "proxy", "ticket_url")))
     own |= {"base_url": account.base_url, "credentials": dict(account.credentials)}
     webhook, options = row.get("webhook"), row.get("options")
     if isinstance(webhook, dict):
@@ -284,6 +286,7 @@ def _settings(
         http_timeout=float(loaded["http_timeout"]),
         body_limit=loaded["body_limit"],
         keep_history=timedelta(days=loaded["keep_history"]),
+        mask_personal=loaded["mask_personal"],
         mappings=loaded["mappings"],
     )
 
@@ -345,6 +348,7 @@ class _ConnectionCompiler:
             timeout=float(row.get("timeout", timeout)),
             poll=row.get("poll", DEFAULT_POLL),
             full=row.get("full", DEFAULT_FULL),
+            ticket_url=row.get("ticket_url", ""),
             keep_bodies=row.get("keep_bodies", False),
             unknown_values=row.get("unknown_values", {}),
             authorities=trusted,

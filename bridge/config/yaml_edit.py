@@ -35,9 +35,7 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
         raise NotPossible(f"{shown}: a list or an object can be in no table")
     document = parse(text, shown)
     wanted = deepcopy(document.data)
-    rows = wanted
-    for step in where:
-        rows = rows.get(step) if isinstance(rows, dict) else None
+    rows = _part(wanted, where)
     if not isinstance(rows, dict) or not rows:
         raise NotPossible(f"{shown}: {dotted(where)} has no rows to which one could be added")
     if key in rows:
@@ -49,6 +47,16 @@ def with_row(text: str, shown: str, where: Where, key: Any, value: Any) -> str:
         line = document.lines[where]
         raise NotPossible(f"{shown}:{line}: the row has to be added by hand")
     return changed
+
+
+def _part(data: Any, where: Where) -> Any:
+    """Return a part of a file's data; None: there is none."""
+    for step in where:
+        if isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            data = data.get(step) if isinstance(data, dict) else None
+    return data
 
 
 def with_listed(text: str, shown: str, where: Where, value: str) -> str:
@@ -125,9 +133,9 @@ def with_item(text: str, shown: str, where: Where, item: dict[str, Any]) -> str:
 
 
 def _with_item(text: str, around: MappingNode, name: str, item: dict[str, Any]) -> str:
-    lines = list_item(block(item, LEVELS_OF_AN_ITEM))
     known = next((each for key, each in around.value if key.value == name), None)
     column = around.value[0][0].start_mark.column
+    lines = _lines_of(item, known)
     if known is None:
         return _with_lines(
             text, _end_of(text, around), [f"{name}:", *(f"  {x}" for x in lines)], column
@@ -140,6 +148,14 @@ def _with_item(text: str, around: MappingNode, name: str, item: dict[str, Any]) 
         end = known.end_mark.index - 1
         return f"{text[:end].rstrip()}, {flow(item)}{text[end:]}"
     return _with_lines(text, _end_of(text, known), lines, known.start_mark.column)
+
+
+def _lines_of(item: dict[str, Any], beside: Node | None) -> list[str]:
+    """Return the lines of an item: on one where it is plain, and the last one there is so."""
+    last = beside.value[-1] if isinstance(beside, SequenceNode) and beside.value else None
+    plain = not any(isinstance(value, dict | list) for value in item.values())
+    on_one_line = plain and isinstance(last, MappingNode) and last.flow_style
+    return [f"- {flow(item)}"] if on_one_line else list_item(block(item, LEVELS_OF_AN_ITEM))
 
 
 def _with_lines(text: str, after: int, lines: list[str], column: int) -> str:
@@ -162,6 +178,9 @@ def _end_of(text: str, node: Node) -> int:
 
 def _mapping_at(node: Node | None, where: Where) -> MappingNode:
     for step in where:
+        if isinstance(node, SequenceNode):
+            node = node.value[step]
+            continue
         assert isinstance(node, MappingNode)  # noqa: S101 - the plain data was looked through
         node = _value_at(node, step)
     assert isinstance(node, MappingNode)  # noqa: S101

@@ -43,6 +43,19 @@ def every(tx: Tx) -> list[AccountRow]:
     return [AccountRow(**row) for row in rows]
 
 
+def page(tx: Tx, limit: int, after: str = "") -> list[AccountRow]:
+    """Return so many accounts, by name, those behind a name."""
+    found = select(account).where(account.c.name > after).order_by(account.c.name).limit(limit)
+    return [AccountRow(**row) for row in tx.execute(found).mappings()]
+
+
+def enabled(tx: Tx, role: str, *, locked: bool = False) -> list[str]:
+    """Return who has a role and is not disabled; `locked`: nobody changes that meanwhile."""
+    found = select(account.c.name).where(account.c.role == role, account.c.disabled_at.is_(None))
+    found = found.order_by(account.c.name)
+    return list(tx.execute(found.with_for_update() if locked else found).scalars())
+
+
 def change(tx: Tx, name: str, **values: Any) -> None:
     """Set columns of an account."""
     tx.execute(update(account).where(account.c.name == name).values(values))

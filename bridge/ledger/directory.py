@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,6 +64,25 @@ def people(tx: Tx) -> list[tuple[str, str, str]]:
     return [(row.connection, row.email, row.remote_id) for row in tx.execute(ordered)]
 
 
+def addresses(tx: Tx, limit: int, *, after: str = "", text: str = "") -> list[str]:
+    """Return so many e-mail addresses of people learned, in order, those behind one.
+
+    `text`: a part of them.
+    """
+    found = select(person.c.email).distinct().where(person.c.email > after)
+    if text:
+        found = found.where(person.c.email.contains(text, autoescape=True))
+    return list(tx.execute(found.order_by(person.c.email).limit(limit)).scalars())
+
+
+def names_of(tx: Tx, emails: Collection[str]) -> list[tuple[str, str, str]]:
+    """Return (connection, e-mail address, remote id) of these people, the oldest first."""
+    order = (person.c.seen_at, person.c.connection, person.c.remote_id)
+    shown = (person.c.connection, person.c.email, person.c.remote_id)
+    rows = tx.execute(select(*shown).where(person.c.email.in_(emails)).order_by(*order))
+    return [(row.connection, row.email, row.remote_id) for row in rows]
+
+
 def store_strangers(
     tx: Tx, link_id: str, rows: Iterable[tuple[str, str, str]], now: datetime
 ) -> None:
@@ -77,11 +96,15 @@ def store_strangers(
         tx.execute(unmapped.insert(), values)
 
 
-def strangers(tx: Tx) -> list[Stranger]:
-    """Return every stranger, those with the most tickets first."""
-    groups = (unmapped.c.connection, unmapped.c.who, unmapped.c.field)
+def strangers(tx: Tx, within: int | None = None) -> list[Stranger]:
+    """Return every stranger, those with the most tickets first.
+
+    `within`: of so many rows of tickets alone, for whoever cannot wait for all of a large ledger.
+    """
+    rows_of = select(unmapped).limit(within).subquery() if within is not None else unmapped
+    groups = (rows_of.c.connection, rows_of.c.who, rows_of.c.field)
     count = func.count().label("tickets")
-    counted = select(*groups, count, func.min(unmapped.c.at).label("since")).group_by(*groups)
+    counted = select(*groups, count, func.min(rows_of.c.at).label("since")).group_by(*groups)
     rows = tx.execute(counted.order_by(count.desc(), *groups))
     return [Stranger(row.connection, row.who, row.field, row.tickets, row.since) for row in rows]
 
@@ -93,9 +116,12 @@ def links_with_strangers(tx: Tx) -> set[tuple[str, str]]:
     }
 
 
-def waiting_for(tx: Tx, connection: str, who: str) -> list[str]:
-    """Return the links that show this stranger."""
+def waiting_for(
+    tx: Tx, connection: str, who: str, *, limit: int | None = None, after: str = ""
+) -> list[str]:
+    """Return the links that show this stranger, by id; `limit`: so many, those behind one."""
     showing = select(unmapped.c.link_id).where(
-        unmapped.c.connection == connection, unmapped.c.who == who
+        unmapped.c.connection == connection, unmapped.c.who == who, unmapped.c.link_id > after
     )
-    return list(tx.execute(showing.distinct().order_by(unmapped.c.link_id)).scalars())
+    ordered = showing.distinct().order_by(unmapped.c.link_id).limit(limit)
+    return list(tx.execute(ordered).scalars())

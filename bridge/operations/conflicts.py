@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from bridge.operations import find
 from bridge.operations.desk import Desk
 from bridge.operations.link import records as records_of
 from bridge.operations.link_change import change_link, when_free
+from bridge.operations.masking import mask_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,23 @@ def list_open(desk: Desk, *, limit: int = 200, after: int = 0) -> list[OpenConfl
     with desk.ledger.read() as tx:
         rows = conflict_log.list_open(tx, limit, after=after)
         loaded = desk.context.load(tx, sorted({row["link_id"] for row in rows}))
-    return [_open_conflict(loaded[row["link_id"]], row) for row in rows]
+    found = [(loaded[row["link_id"]], row) for row in rows]
+    return [_shown(desk, link, _open_conflict(link, row)) for link, row in found]
+
+
+def _shown(desk: Desk, link: Link, conflict: OpenConflict) -> OpenConflict:
+    if not desk.masks:
+        return conflict
+    mask = mask_of(desk, link)
+    candidates = {
+        name: mask.value(conflict.field, each) for name, each in conflict.candidates.items()
+    }
+    return replace(
+        conflict,
+        why=mask.text(conflict.why),
+        candidates=candidates,
+        subject=mask.value("subject", conflict.subject),
+    )
 
 
 def _open_conflict(link: Link, row: Mapping[str, Any]) -> OpenConflict:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from bridge import wiring
 from bridge.config import Config
@@ -38,12 +39,27 @@ class Desk:
     """Who asks and acts, as the audit names them: `local:ana`."""
     budget: Budget
     """The calls that connections allow, which operations only look at."""
+    masks: bool = False
+    """Whoever sits here does not see personal values: `operations.masking` puts a mark there."""
     files_notice: str = ""
     """How the files differ from those that the bridge runs by, in words."""
+
+    def seen_by(self, actor: str, *, personal: bool) -> Desk:
+        """Return this desk for somebody else; `personal`: they may see values of people."""
+        hides = self.config.settings.mask_personal and not personal
+        return replace(self, actor=actor, masks=hides)
 
     def now(self) -> datetime:
         """Return the present time."""
         return self.context.clock.now()
+
+    def record_url(self, connection: str, remote_id: str) -> str:
+        """Return the address of a ticket's page at the vendor; empty: none is declared."""
+        known = self.config.connections.get(connection)
+        template = known.ticket_url if known is not None else ""
+        if not template or not remote_id.strip("./\\"):
+            return ""  # dots alone would lead to another page
+        return template.replace("{id}", quote(remote_id, safe=""))
 
     def connection(self, name: str) -> Connection:
         """Return the connection of this name. Raises UnknownName with those that there are."""

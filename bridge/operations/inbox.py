@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from bridge.ledger import hints, links, outstanding_work, webhook_inbox
 from bridge.ledger.outstanding_work import WaitingWork
 from bridge.ledger.webhook_inbox import VERDICT_WORDS, VERDICTS, WebhookAccount
 from bridge.operations.desk import Desk
+from bridge.operations.masking import MASK, without_addresses, without_addresses_within
 
 __all__ = ["VERDICTS", "InboxEntry", "InboxPage", "in_words", "recent", "reprocess", "show"]
 
@@ -109,7 +110,7 @@ def listed(
         rows, following = webhook_inbox.page(
             tx, **_named(wanted), before=before, limit=limit, within=LOOKED_AT
         )
-    return EventPage([InboxEntry(**row) for row in rows], following)
+    return EventPage([_shown(desk, InboxEntry(**row)) for row in rows], following)
 
 
 def _named(wanted: WantedEvents) -> dict[str, str | None]:
@@ -155,7 +156,17 @@ def recent(
         rows = webhook_inbox.recent(
             tx, verdict=verdict, connection=connection, before=before, limit=limit
         )
-        return InboxPage([InboxEntry(**row) for row in rows], webhook_inbox.account(tx))
+        account = webhook_inbox.account(tx)
+    return InboxPage([_shown(desk, InboxEntry(**row)) for row in rows], account)
+
+
+def _shown(desk: Desk, entry: InboxEntry) -> InboxEntry:
+    """Return a webhook; a desk that masks is not shown what was kept of the body itself."""
+    if not desk.masks:
+        return entry
+    body = MASK if entry.body else entry.body
+    projection = without_addresses_within(entry.projection)
+    return replace(entry, body=body, projection=projection, why=without_addresses(entry.why))
 
 
 def show(desk: Desk, number: int) -> InboxEntry:
@@ -164,7 +175,7 @@ def show(desk: Desk, number: int) -> InboxEntry:
         row = webhook_inbox.get(tx, number)
     if row is None:
         raise UnknownName(f"no webhook {number}; settled ones are forgotten after a while")
-    return InboxEntry(**row)
+    return _shown(desk, InboxEntry(**row))
 
 
 def in_words(verdict: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import parking, stray_copies
 from bridge.ledger.database import Tx
 from bridge.ledger.parking import Parked, ParkedGroup
+from bridge.operations import masking
 from bridge.operations.desk import Desk
 
 
@@ -60,7 +61,11 @@ class CauseGroup:
 def groups(desk: Desk) -> list[CauseGroup]:
     """Return what is set aside, by cause and connection, the largest group first."""
     with desk.ledger.read() as tx:
-        return [_group(found) for found in parking.groups(tx)]
+        found = parking.groups(tx)
+    return [
+        _group(replace(group, samples=[masking.of_cause(desk, row) for row in group.samples]))
+        for group in found
+    ]
 
 
 def rows(
@@ -79,12 +84,14 @@ def rows(
     place = None if after is None else (after.at, after.id)
     with desk.ledger.read() as tx:
         if cause is None:
-            return parking.parked(tx, limit, connection=connection, after=place)
+            found = parking.parked(tx, limit, connection=connection, after=place)
+            return [masking.of_cause(desk, row) for row in found]
         code = code_named(cause) or CAUSES.get(cause)
         if code is None:
             known = ", ".join(sorted({group.code for group in parking.groups(tx, samples=0)}))
             raise UnknownName(f"no cause {cause}; parked now: {known or 'nothing'}")
-        return parking.parked(tx, limit, code=code, connection=connection, after=place)
+        found = parking.parked(tx, limit, code=code, connection=connection, after=place)
+        return [masking.of_cause(desk, row) for row in found]
 
 
 def as_json(row: Parked) -> dict[str, Any]:

@@ -21,9 +21,14 @@ _NOBODYS: Final = _HASHER.hash("whoever has no account is answered as slowly")
 
 def hashed(password: str) -> str:
     """Return what is kept of a new password. Raises NotPossible where it is too short or long."""
+    check(password)
+    return _HASHER.hash(_utf8(password))
+
+
+def check(password: str) -> None:
+    """Raise NotPossible for a new password that is too short or too long."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise NotPossible(f"a password has {SHORTEST} to {LONGEST} characters; choose another")
-    return _HASHER.hash(_utf8(password))
 
 
 def matches(kept: str | None, password: str) -> bool:

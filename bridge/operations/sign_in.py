@@ -14,7 +14,7 @@ from bridge.ledger import accounts, sign_ins, web_sessions
 from bridge.ledger.accounts import AccountRow
 from bridge.ledger.database import Tx
 from bridge.ledger.sign_ins import Failures
-from bridge.operations import passwords
+from bridge.operations import passwords, users
 from bridge.operations.desk import Desk
 from bridge.operations.users import User, as_user
 
@@ -58,7 +58,30 @@ def by_password(desk: Desk, name: str, password: str, address: str) -> SignedIn:
     The attempt counts as failed before the password is looked at, so that many at once are no way
     around the wait.
     """
-    account, place, now = f"account {name[:64]}", f"address {_network(address)}", desk.now()
+    row = _matching(desk, name, password, address)
+    with desk.ledger.transaction() as tx:
+        return _begin(tx, desk, _still(tx, row, address), address, "password")
+
+
+def change_password(desk: Desk, user: User, old: str, new: str, address: str) -> SignedIn:
+    """Give whoever is signed in another password, end all their sessions, and begin a new one.
+
+    `old` has to be right where there is one; guessing it is no quicker than at the sign-in. Raises
+    NotLetIn, TryLater, and NotPossible for a new one that cannot be taken.
+    """
+    passwords.check(new)
+    if user.has_password:
+        row = _matching(desk, user.name, old, address)
+        with desk.ledger.transaction() as tx:
+            _still(tx, row, address)
+    users.set_password(desk, user.name, new)
+    with desk.ledger.transaction() as tx:
+        return _begin(tx, desk, _allowed(tx, user.name), address, "new password")
+
+
+def _matching(desk: Desk, name: str, password: str, address: str) -> AccountRow:
+    """Return the account that name and password are of. Raises NotLetIn, TryLater."""
+    account, place, now = *_subjects(name, address), desk.now()
     with desk.ledger.transaction() as tx:
         sign_ins.prune(tx, now, now - FORGOTTEN_AFTER)
         if (wait := _wait(sign_ins.failures(tx, (account, place)), now)) > timedelta():
@@ -68,13 +91,23 @@ def by_password(desk: Desk, name: str, password: str, address: str) -> SignedIn:
         row = accounts.get(tx, name)
     if not passwords.matches(row.password if row else None, password) or row is None:
         raise NotLetIn("name or password is not right")
-    with desk.ledger.transaction() as tx:
-        still = _allowed(tx, row.name)
-        if still.password != row.password:
-            raise NotLetIn("name or password is not right")
-        sign_ins.forget_failures(tx, account)
-        sign_ins.take_back(tx, place)  # not more: who has an account would guess for ever
-        return _begin(tx, desk, still, address, "password")
+    return row
+
+
+def _still(tx: Tx, row: AccountRow, address: str) -> AccountRow:
+    """Return an account whose password was right a moment ago, and count no failure for that."""
+    account, place = _subjects(row.name, address)
+    still = _allowed(tx, row.name)
+    if still.password != row.password:
+        raise NotLetIn("name or password is not right")
+    sign_ins.forget_failures(tx, account)
+    sign_ins.take_back(tx, place)  # not more: who has an account would guess for ever
+    return still
+
+
+def _subjects(name: str, address: str) -> tuple[str, str]:
+    """Return under which names failures are counted: of the account, and of the address."""
+    return f"account {name[:64]}", f"address {_network(address)}"
 
 
 def by_link(desk: Desk, token: str, address: str) -> SignedIn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from bridge.ledger import run_records, summary
 from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import doctor, failures, parked, run_states
+from bridge.operations import doctor, failures, masking, parked, run_states
 from bridge.operations.desk import Desk
 from bridge.operations.run_states import RunState
 from bridge.operations.trouble import Trouble
@@ -115,6 +115,29 @@ def _in_short(state: RunState) -> str:
     if state.state == "waits":
         return f"waits, because {state.why}"
     return state.why if state.state in {"failed", "stopped"} else state.state
+
+
+def seen_from(desk: Desk, shown: Overview) -> Overview:
+    """Return an overview as whoever sits at this desk may see it."""
+    if not desk.masks:
+        return shown
+    groups = [
+        replace(group, samples=[masking.of_cause(desk, row) for row in group.samples])
+        for group in shown.summary.parked
+    ]
+    # What vendors said of parked work stands within what is said of the trouble.
+    quoted = {row.why for group in shown.summary.parked for row in group.samples if row.why}
+    return replace(
+        shown,
+        summary=replace(shown.summary, parked=groups),
+        connections=[
+            replace(each, why=masking.without_addresses(each.why)) for each in shown.connections
+        ],
+        troubles=[
+            replace(each, what=masking.without(quoted, each.what)) for each in shown.troubles
+        ],
+        runs=[replace(each, state=masking.without_addresses(each.state)) for each in shown.runs],
+    )
 
 
 def as_json(shown: Overview) -> dict[str, Any]:

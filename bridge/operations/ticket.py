@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bridge.core.model.state import FieldState, Side
 from bridge.core.model.values import Canonical, Marker, Raw
@@ -13,6 +13,10 @@ from bridge.ledger import attempts, conflict_log, timeline
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import find
 from bridge.operations.desk import Desk
+from bridge.operations.masking import MASK, Mask, mask_of
+
+HIDDEN: Final = frozenset({"detail", "read_back", "why", "resolution"})
+"""Columns of writes and conflicts that may hold values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def show(desk: Desk, ref: str) -> Ticket:
     """Return the ticket that REF names. Raises UnknownName."""
     with desk.ledger.read() as tx:
         link = find.ticket(tx, desk.context, ref)
-        return Ticket(
+        found = Ticket(
             id=link.id,
             sync=link.sync,
             paused=link.paused,
@@ -79,6 +83,31 @@ def show(desk: Desk, ref: str) -> Ticket:
             writes=attempts.history(tx, link.id),
             conflicts=conflict_log.of_link(tx, link.id),
         )
+    return _masked(found, mask_of(desk, link, found.timeline)) if desk.masks else found
+
+
+def _masked(found: Ticket, mask: Mask) -> Ticket:
+    """Return a ticket as whoever does not see personal values sees it.
+
+    Of what was sent and what was in conflict only the circumstances stay: it is in vendors' words.
+    """
+    return replace(
+        found,
+        state={
+            name: replace(agreed, value=mask.value(name, agreed.value))
+            for name, agreed in found.state.items()
+        },
+        sides={name: _masked_side(side, mask) for name, side in found.sides.items()},
+        timeline=[mask.entry(entry) for entry in found.timeline],
+        writes=[row | dict.fromkeys(row.keys() & HIDDEN, MASK) for row in found.writes],
+        conflicts=[row | dict.fromkeys(row.keys() & HIDDEN, MASK) for row in found.conflicts],
+    )
+
+
+def _masked_side(side: SideView, mask: Mask) -> SideView:
+    fields = {name: mask.value(name, value) for name, value in side.fields.items()}
+    notes = {name: mask.value(name, note) for name, note in side.notes.items()}
+    return replace(side, fields=fields, notes=notes)
 
 
 def as_json(ticket: Ticket) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,8 +13,10 @@ from bridge.core.model.outcome_codes import DECLARED, Code
 from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.core.model.values import Canonical, Marker, Raw
 from bridge.ledger import parking, timeline
+from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import find
 from bridge.operations.desk import Desk
+from bridge.operations.masking import Mask, mask_of
 from bridge.operations.ticket_states import TicketState, states_of
 from bridge.operations.timeline_sentences import TimelineSentence, sentences
 
@@ -94,7 +96,7 @@ def sheet(desk: Desk, ref: str) -> TicketSheet:
         entries = timeline.timeline(tx, link.id)
     sides = link.sides | link.retired
     subject = link.state.get("subject", FieldState()).value
-    return TicketSheet(
+    found = TicketSheet(
         id=link.id,
         sync=link.sync,
         entity=link.entity,
@@ -103,6 +105,33 @@ def sheet(desk: Desk, ref: str) -> TicketSheet:
         columns=[_column(link, side) for side in sides.values()],
         rows=[_row(desk, link, name) for name, state in link.state.items() if state.rev],
         timeline=sentences(entries)[::-1],
+    )
+    return _masked(found, mask_of(desk, link, entries), entries) if desk.masks else found
+
+
+def _masked(found: TicketSheet, mask: Mask, entries: Sequence[TimelineEntry]) -> TicketSheet:
+    """Return a ticket as whoever does not see personal values sees it."""
+    rows = [
+        replace(
+            row,
+            agreed=mask.value(row.field, row.agreed),
+            in_conflict=mask.text(row.in_conflict),
+            cells=[
+                replace(
+                    cell,
+                    value=mask.value(row.field, cell.value),
+                    why=mask.reason(cell.why, cell.code),
+                )
+                for cell in row.cells
+            ],
+        )
+        for row in found.rows
+    ]
+    return replace(
+        found,
+        subject=mask.value("subject", found.subject),
+        rows=rows,
+        timeline=sentences([mask.entry(entry) for entry in entries])[::-1],
     )
 
 

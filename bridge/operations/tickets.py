@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,7 +11,9 @@ from bridge.core.model.state import FieldState, Link
 from bridge.errors import UnknownName
 from bridge.ledger import links, parking
 from bridge.ledger.database import Tx
+from bridge.operations import masking
 from bridge.operations.desk import Desk
+from bridge.operations.masking import Mask
 from bridge.operations.ticket_states import TicketState, states_of
 
 PAGE_SIZE: Final = 200
@@ -71,9 +73,13 @@ def listed(
 
     `within`: so many tickets are looked at and no more, for whoever cannot wait for the whole of a
     large ledger; then the part may have fewer rows, or none, and the next begins where this ended.
+    A desk that masks finds nothing by a personal value: a text only in what it is shown. Raises
+    NotPossible there where an address is looked for.
     Raises UnknownName for a sync that neither the files nor the ledger have, and for an `after`
     that names no ticket.
     """
+    if wanted.email:
+        masking.refuse_search(desk, "e-mail addresses")
     if wanted.sync and wanted.sync not in desk.config.syncs:
         _known_sync(desk, wanted.sync)
     rows: list[TicketLine] = []
@@ -84,6 +90,16 @@ def listed(
         if number == within:
             return TicketPage(rows, line.id)
     return TicketPage(rows, None)
+
+
+def of_ids(desk: Desk, ids: Sequence[str]) -> list[TicketLine]:
+    """Return the tickets with these ids, in their order; those that are gone are left out."""
+    with desk.ledger.read() as tx:
+        places = [place for each in ids if (place := links.place(tx, each)) is not None]
+        return [
+            _line(desk, link, made_at, parked)[0]
+            for link, made_at, parked in _loaded(desk, tx, places)
+        ]
 
 
 def _known_sync(desk: Desk, sync: str) -> None:
@@ -106,7 +122,7 @@ def _lines(desk: Desk, wanted: Wanted, after: str | None) -> Iterator[tuple[Tick
                 _line(desk, link, made_at, parked)
                 for link, made_at, parked in _loaded(desk, tx, page)
             ]
-        yield from ((line, _fits(line, link, wanted)) for line, link in found)
+        yield from ((line, _fits(desk, line, link, wanted)) for line, link in found)
         if len(page) < PAGE_SIZE:
             return
         place = page[-1]
@@ -124,39 +140,47 @@ def _loaded(
 
 def _line(desk: Desk, link: Link, made_at: datetime, parked: bool) -> tuple[TicketLine, Link]:
     tags = link.state.get("tags", FieldState()).elements
+    mask = Mask(desk.context.fields.get(link.entity, {}))
+
+    def text(field: str) -> str | None:
+        value = link.state.get(field, FieldState()).value
+        shown = mask.value(field, value) if desk.masks else value
+        return shown if isinstance(shown, str) else None
+
+    names = sorted(name for name, element in tags.items() if element.present)
     line = TicketLine(
         id=link.id,
         sync=link.sync,
         made_at=made_at,
-        subject=_text(link, "subject"),
-        status=_text(link, "status"),
-        assignee=_text(link, "assignee"),
-        customer=_text(link, "customer"),
-        tags=sorted(name for name, element in tags.items() if element.present),
+        subject=text("subject"),
+        status=text("status"),
+        assignee=text("assignee"),
+        customer=text("customer"),
+        tags=mask.value("tags", names) if desk.masks else names,
         states=states_of(link, desk.config.maps, parked=parked),
         records={name: side.remote_id for name, side in (link.sides | link.retired).items()},
     )
     return line, link
 
 
-def _text(link: Link, field: str) -> str | None:
-    value = link.state.get(field, FieldState()).value
-    return value if isinstance(value, str) else None
-
-
-def _fits(line: TicketLine, link: Link, wanted: Wanted) -> bool:
+def _fits(desk: Desk, line: TicketLine, link: Link, wanted: Wanted) -> bool:
     addresses = [line.customer or "", line.assignee or ""]
     return (
         (wanted.state is None or wanted.state in line.states)
         and (not wanted.connection or wanted.connection in line.records)
         and (not wanted.tag or wanted.tag.strip().lstrip("#").casefold() in line.tags)
         and (not wanted.email or _is_part(wanted.email, addresses))
-        and (not wanted.text or _has_text(line, link, wanted.text))
+        and (not wanted.text or _has_text(desk, line, link, wanted.text))
     )
 
 
-def _has_text(line: TicketLine, link: Link, text: str) -> bool:
-    values = [state.value for state in link.state.values() if isinstance(state.value, str)]
+def _has_text(desk: Desk, line: TicketLine, link: Link, text: str) -> bool:
+    known = desk.context.fields.get(link.entity, {})
+    values = [
+        masking.without_addresses(state.value) if desk.masks else state.value
+        for name, state in link.state.items()
+        if isinstance(state.value, str) and not (desk.masks and masking.is_personal(known, name))
+    ]
     return _is_part(text, values) or any(
         remote_id.startswith(text) for remote_id in line.records.values()
     )

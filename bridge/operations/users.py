@@ -12,11 +12,15 @@ from bridge.errors import NotPossible, UnknownName
 from bridge.ledger import accounts, sign_ins, web_sessions
 from bridge.ledger.accounts import AccountRow
 from bridge.ledger.database import Tx
+from bridge.ledger.web_sessions import OpenSession
 from bridge.operations import passwords
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission, Role, may
 
 LINK_LASTS: Final = timedelta(hours=1)
+INVITATION: Final = "invitation-"
+"""How a token begins that signs its user in from elsewhere, too."""
+SHOWN_SESSIONS: Final = 20
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
@@ -40,6 +44,28 @@ class User:
         return self.disabled_at is None and may(self.role, permission)
 
 
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """A part of the list of users."""
+
+    users: list[User]
+    sessions: dict[str, int]
+    """By name: in how many browsers they are signed in; left out: in none."""
+    after: str | None
+    """Behind whom the next part begins; None: this is the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserFile:
+    """One user, and where they are signed in."""
+
+    user: User
+    sessions: list[OpenSession]
+    """The newest first, at most SHOWN_SESSIONS."""
+    is_last_admin: bool
+    """Nobody else could say who may do what."""
+
+
 def as_user(row: AccountRow) -> User:
     """Return an account as others may know it."""
     role = Role(row.role)
@@ -50,6 +76,25 @@ def every(desk: Desk) -> list[User]:
     """Return all users, by name, those who are disabled among them."""
     with desk.ledger.read() as tx:
         return [as_user(row) for row in accounts.every(tx)]
+
+
+def page(desk: Desk, limit: int, after: str = "") -> UserPage:
+    """Return so many users by name, those behind one, and who of them is signed in."""
+    with desk.ledger.read() as tx:
+        rows = accounts.page(tx, limit + 1, after)
+        sessions = web_sessions.numbers(tx, [row.name for row in rows], desk.now())
+    shown = rows[:limit]
+    return UserPage(
+        [as_user(row) for row in shown], sessions, shown[-1].name if len(rows) > limit else None
+    )
+
+
+def file_of(desk: Desk, name: str) -> UserFile:
+    """Return one user and where they are signed in. Raises UnknownName."""
+    with desk.ledger.read() as tx:
+        row = _known(tx, name)
+        sessions = web_sessions.of_account(tx, name, desk.now(), SHOWN_SESSIONS)
+        return UserFile(as_user(row), sessions, accounts.enabled(tx, Role.ADMIN) == [name])
 
 
 def add(desk: Desk, name: str, role: Role, *, password: str = "") -> None:
@@ -76,16 +121,25 @@ def set_password(desk: Desk, name: str, password: str) -> None:
 
 
 def set_role(desk: Desk, name: str, role: Role) -> None:
-    """Give a user another role, from the next page on. Raises UnknownName."""
+    """Give a user another role, from the next page on.
+
+    Raises UnknownName, and NotPossible for the last admin.
+    """
     with desk.acting("user role", name, {"role": role.value}) as tx:
         _known(tx, name)
+        if role is not Role.ADMIN:
+            _keep_an_admin(tx, name)
         accounts.change(tx, name, role=role.value)
 
 
 def disable(desk: Desk, name: str) -> None:
-    """Keep a user out, and end all sessions at once. Raises UnknownName."""
+    """Keep a user out, and end all sessions at once.
+
+    Raises UnknownName, and NotPossible for the last admin.
+    """
     with desk.acting("user disabled", name) as tx:
         _known(tx, name)
+        _keep_an_admin(tx, name)
         accounts.change(tx, name, disabled_at=desk.now())
         _shut_out(tx, name)
 
@@ -97,17 +151,34 @@ def enable(desk: Desk, name: str) -> None:
         accounts.change(tx, name, disabled_at=None)
 
 
-def make_link(desk: Desk, name: str) -> str:
+def sign_out_everywhere(desk: Desk, name: str) -> int:
+    """End all sessions of a user, and the links that would begin one; return how many sessions.
+
+    Raises UnknownName.
+    """
+    with desk.acting("user signed out", name) as tx:
+        _known(tx, name)
+        return _shut_out(tx, name)
+
+
+def make_link(desk: Desk, name: str, *, from_elsewhere: bool = False) -> str:
     """Return a token that signs a user in on this machine, once and within LINK_LASTS.
 
-    Nothing of it is kept but a digest. Raises UnknownName, NotPossible for a disabled user.
+    `from_elsewhere`: in any browser, for whoever cannot sit at this machine. Nothing of it is kept
+    but a digest. Raises UnknownName, NotPossible for a disabled user.
     """
-    token = secrets.token_urlsafe(32)
-    with desk.acting("user link made", name) as tx:
+    token = f"{INVITATION if from_elsewhere else ''}{secrets.token_urlsafe(32)}"
+    action = "user invited" if from_elsewhere else "user link made"
+    with desk.acting(action, name) as tx:
         if _known(tx, name).disabled_at is not None:
             raise NotPossible(f"{name} is disabled: `bridge user enable {name}` lets them in again")
         sign_ins.add_link(tx, passwords.digest(token), name, desk.now() + LINK_LASTS)
     return token
+
+
+def is_invitation(token: str) -> bool:
+    """Return whether a token, if it is one, signs in from elsewhere than this machine."""
+    return token.startswith(INVITATION)
 
 
 def first_link(desk: Desk, name: str) -> str:
@@ -131,6 +202,14 @@ def _known(tx: Tx, name: str) -> AccountRow:
     return row
 
 
-def _shut_out(tx: Tx, name: str) -> None:
-    web_sessions.end_all(tx, name)
+def _keep_an_admin(tx: Tx, name: str) -> None:
+    if accounts.enabled(tx, Role.ADMIN, locked=True) == [name]:
+        raise NotPossible(
+            f"{name} is the last admin, and nobody else could say who may do what: make somebody "
+            "else one before, `bridge user role NAME admin`"
+        )
+
+
+def _shut_out(tx: Tx, name: str) -> int:
     sign_ins.drop_links(tx, name)
+    return web_sessions.end_all(tx, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeGuard
 
@@ -25,6 +25,7 @@ from bridge.ledger.database import Tx
 from bridge.ledger.parking import Parked
 from bridge.operations import find, late_fields
 from bridge.operations.desk import Desk
+from bridge.operations.masking import Mask, mask_of
 
 DECIDING = frozenset(
     {"changed", "conflict", "uncertain", "resolved", "reverted", "remapped", "settled", "agreed"}
@@ -114,7 +115,7 @@ def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanatio
         desk.context.probes.update(probes.by_connection(tx))
         if field not in link.state:
             raise UnknownName(_not_there(desk, link, field, called))
-        return Explanation(
+        found = Explanation(
             link=link.id,
             field=field,
             state=_agreed(link.state[field]),
@@ -126,6 +127,34 @@ def explain(desk: Desk, ref: str, field: str, *, called: str = "") -> Explanatio
                 for name in (*link.sides, *link.retired)
             },
         )
+        entries = timeline.timeline(tx, link.id) if desk.masks else ()
+    return _masked(found, mask_of(desk, link, entries)) if desk.masks else found
+
+
+def _masked(found: Explanation, mask: Mask) -> Explanation:
+    """Return an explanation as whoever does not see personal values sees it."""
+    state, field = found.state, found.field
+    return replace(
+        found,
+        state=replace(
+            state,
+            value=mask.value(field, state.value),
+            in_conflict=mask.text(state.in_conflict),
+            candidates={name: mask.value(field, each) for name, each in state.candidates.items()},
+        ),
+        history=[
+            replace(moment, detail=mask.detail(moment.kind, field, moment.detail))
+            for moment in found.history
+        ],
+        sides={
+            name: replace(
+                side,
+                shows=mask.value(field, side.shows),
+                because=mask.reason(side.because, side.code),
+            )
+            for name, side in found.sides.items()
+        },
+    )
 
 
 def _not_there(desk: Desk, link: Link, field: str, called: str) -> str:

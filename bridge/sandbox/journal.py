@@ -107,7 +107,20 @@ class Journal:
             self._entries.append(entry)
         return entry
 
+    def rows(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the rows after a number, `since`; with `id`, of one record, the `newest` alone."""
+        found = self.since(int(given.get("since", 0)))
+        if "id" in given:
+            found = [entry for entry in found if given["id"] in (entry.id, _ticket_of(entry))]
+        newest = int(given.get("newest", 0))
+        return [entry.row() for entry in (found[-newest:] if newest else found)]
+
     def since(self, seq: int = 0) -> list[Entry]:
         """Return the entries after a sequence number."""
         with self._lock:
             return [entry for entry in self._entries if entry.seq > seq]
+
+
+def _ticket_of(entry: Entry) -> str:
+    """Return the ticket that a record belongs to, such as a message; empty: to none."""
+    return str((entry.record or {}).get("ticket_id") or "")

@@ -45,6 +45,7 @@ class PostHogSandbox(Sandbox):
     }
     PLACES: ClassVar[Mapping[str, tuple[str, str]]] = {"team": ("anonymous_traits", "support_team")}
     ASSIGNEE_FIELD = "assignee"
+    TAKES_REPLIES = True
     RESTRICTS = True
     UNREAD = (
         {"assignee": {"type": "role", "id": "018f3a6e-0000-7000-8000-0000000000aa"}},
@@ -84,6 +85,11 @@ class PostHogSandbox(Sandbox):
     def agent_id(cls, agent: population.Agent) -> str:
         """Return the id of a user, as the mapping writes one."""
         return f"user:{10 + agent.number}"
+
+    @classmethod
+    def title(cls, record: Record) -> str:
+        """Return the subject of an e-mail, or what was said last."""
+        return str(record.get("email_subject") or record.get("last_message_text") or "")
 
     @classmethod
     def assignment(cls, agent: population.Agent) -> dict[str, Any]:

@@ -59,6 +59,17 @@ class ScopeaiSandbox(Sandbox):
     }
     CALLS = CALLS
 
+    @classmethod
+    def tagging(cls, record: Record, name: str) -> dict[str, Any]:
+        """Return the edit that has the analysis find one more tag."""
+        del record
+        return {"add_tag": {"name": name}}
+
+    @classmethod
+    def title(cls, record: Record) -> str:
+        """Return how the text begins."""
+        return str(record.get("original_text") or "").partition("\n")[0]
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._number = 0

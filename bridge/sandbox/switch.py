@@ -58,6 +58,8 @@ class SwitchSandbox(SwitchOthers):
     }
     PLACES: ClassVar[Mapping[str, tuple[str, str]]] = {"team": ("custom_fields", "team")}
     ASSIGNEE_FIELD = "assignee_id"
+    SUBJECT_FIELD = "subject"
+    TAKES_REPLIES = True
     ALSO_READS: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "status": {"in_progress": "open"},
         "priority": {"normal": "normal"},

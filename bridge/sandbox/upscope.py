@@ -54,6 +54,17 @@ class UpscopeSandbox(Sandbox):
         "zone": (1, -7, 0),
     }
     CALLS = CALLS
+    PLAYED = "customer"
+
+    @classmethod
+    def tagging(cls, record: Record, name: str) -> dict[str, Any]:
+        """Return the edit that gives a visitor one more tag."""
+        return {"tags": [*(record.get("tags") or ()), f"#{name}"]}
+
+    @classmethod
+    def title(cls, record: Record) -> str:
+        """Return who the visitor is, as far as that is known."""
+        return ", ".join(map(str, record.get("identities") or ()))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -55,6 +55,12 @@ class VendorFacts:
     """Field of one's own -> the object in a record that has it, and its name there."""
     ASSIGNEE_FIELD: ClassVar[str] = ""
     """The field of an edit that names who is to work on a ticket."""
+    SUBJECT_FIELD: ClassVar[str] = ""
+    """The field of an edit by which somebody names a ticket anew; empty: nobody does."""
+    TAKES_REPLIES: ClassVar[bool] = False
+    """Whether somebody writes to a ticket."""
+    PLAYED: ClassVar[str] = "ticket"
+    """The entity that people work on."""
     CUSTOMERS_OF: ClassVar[str] = ""
     """The system whose tickets' customers are the people here; empty: it has tickets of its own."""
 
@@ -98,6 +104,17 @@ class VendorFacts:
     def assignment(cls, agent: Agent) -> dict[str, Any]:
         """Return the fields of an edit that gives a ticket to somebody."""
         return {cls.ASSIGNEE_FIELD: cls.agent_id(agent)}
+
+    @classmethod
+    def tagging(cls, record: Record, name: str) -> dict[str, Any]:
+        """Return the fields of an edit that gives a record one more tag."""
+        del record
+        return {"add_tags": [name]}
+
+    @classmethod
+    def title(cls, record: Record) -> str:
+        """Return by what people there tell a record from others; empty: it has nothing."""
+        return str(record.get(cls.SUBJECT_FIELD) or "").partition("\n")[0]
 
     @classmethod
     def planted_marker(cls, record: Record) -> str:

@@ -31,6 +31,7 @@ class ZaiaSandbox(Sandbox):
         "status": {"new": "pending", "open": "ongoing", "resolved": "completed"}
     }
     ASSIGNEE_FIELD = "assigneeId"
+    SUBJECT_FIELD = "summary"
     LOSSY: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "status": {"pending": "ongoing", "on_hold": "ongoing", "closed": "completed"}
     }

@@ -137,6 +137,7 @@ def test_whoever_starts_the_bridge_first_is_its_admin_and_later_ones_are_not(des
     assert users.first_link(desk, "bo") == ""
     assert [user.name for user in users.every(desk)] == ["ana"]
     assert users.first_link(desk, "ana") != link
+    users.add(desk, "bo", Role.ADMIN)
     users.disable(desk, "ana")
     assert users.first_link(desk, "ana") == ""
 

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"core", "config", "connectors", "engine", "ledger", "workbench"},
     "clock_loop": {"errors", "wiring"},
     "receiver_loop": {"web", "wiring"},
-    "admin_loop": {"core/model", "errors", "home", "operations", "wiring"}
+    "admin_loop": {"core/model", "errors", "home", "operations", "supervisor", "wiring"}
     | {"web", "web/api", "web/pages"},
     "workbench": {"core", "engine", "errors"},
     "operations": GROUND

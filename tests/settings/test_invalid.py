@@ -20,7 +20,7 @@ FIELDS = (
 )
 CONNECTION_KEYS = (
     "base_url, ca, concurrency, credentials, full, keep_bodies, mapping, options, poll, proxy, "
-    "rate_limit, same_account_as, system, timeout, unknown_values, "
+    "rate_limit, same_account_as, system, ticket_url, timeout, unknown_values, "
     "webhook"
 )
 
@@ -33,13 +33,13 @@ CONNECTION_KEYS = (
                                  "value; allowed keys "
                                  "body_limit, connections, "
                                 "database, http_timeout, keep_history, mappings, "
-                                "marker_keys, redis")]),
+                                "marker_keys, mask_personal, redis")]),
         ("bridge", BRIDGE, "connections: {}", [
             "config/bridge.yaml:1: connections: must name at least one connection"]),
         ("bridge", "connections:", "conections: 1\nconnections:", [
             ("config/bridge.yaml:1: conections: unknown key; allowed body_limit, connections, "
              "database, http_timeout, "
-            "keep_history, mappings, marker_keys, redis")]),
+            "keep_history, mappings, marker_keys, mask_personal, redis")]),
         ("bridge", "system: desk", "system: desc", [
             ("config/bridge.yaml:3: connections.one.system: 'desc' is no system that this bridge "
              "knows; allowed desk, "
@@ -107,6 +107,17 @@ CONNECTION_KEYS = (
         ("bridge", "team: blue", "team: blue\n    concurrency: 0", [
             ("config/bridge.yaml:8: connections.one.concurrency: is 0; allowed a whole number "
              "from 1 to 64")]),
+        *(
+            ("bridge", "team: blue", f"team: blue\n    ticket_url: '{address}'", [
+                ("config/bridge.yaml:8: connections.one.ticket_url: is no address of a ticket's "
+                 "page; allowed https://host/path with {id} once behind the host, and no user or "
+                 "password")])
+            for address in (
+                "http://x.example/{id}", "https://x.example/", "https://x.example/{id}/{id}",
+                "https://u:pw@x.example/{id}", "https://{id}.example/", "https://x.example/{no}",
+                "javascript:alert({id})", "https://x.example/{id} b", "//x.example/{id}",
+            )
+        ),
         ("bridge", "team: blue", "team: blue\n    keep_bodies: yes", [
             "config/bridge.yaml:8: connections.one.keep_bodies: is 'yes'; allowed true, false"]),
         ("bridge", "{secrets", "{scheme: md5, secrets", [

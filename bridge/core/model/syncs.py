@@ -119,6 +119,8 @@ class Connection:
     """Seconds, for the whole of one HTTP call."""
     poll: timedelta | None = None
     full: time | None = None
+    ticket_url: str = ""
+    """The address of a ticket's page at the vendor, `{id}` for its id; empty: not known."""
     keep_bodies: bool = False
     unknown_values: Mapping[str, UnknownPolicy] = field(default_factory=dict)
     """By canonical field, `*` for all others: what becomes of values that have no reading."""

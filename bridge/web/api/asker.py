@@ -7,7 +7,7 @@ what is about the whole bridge is not for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from flask import Flask, g, request
@@ -133,10 +133,13 @@ def _asker_of(desk: Desk, signed_in: SignedIn | None) -> Asker | None:
         if token is None:
             return None
         own = frozenset(token.connections)
-        return Asker(token.name, token.role, replace(desk, actor=token.actor), token.may, own)
+        sees = token.may(Permission.SEE_PERSONAL)
+        own_desk = desk.seen_by(token.actor, personal=sees)
+        return Asker(token.name, token.role, own_desk, token.may, own)
     if signed_in is None or request.method not in READING:
         return None  # a cookie comes along with any site's form: it lets nobody act
     user = signed_in(desk)
     if user is None:
         return None
-    return Asker(user.name, user.role, replace(desk, actor=user.actor), user.may)
+    own_desk = desk.seen_by(user.actor, personal=user.may(Permission.SEE_PERSONAL))
+    return Asker(user.name, user.role, own_desk, user.may)

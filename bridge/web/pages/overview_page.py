@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from flask import Blueprint, Response, current_app, url_for
+from flask import Blueprint, Response, current_app, redirect, request, url_for
+from werkzeug.wrappers import Response as Redirect
 
 from bridge.core.model.outcome_codes import Code
+from bridge.operations import status
 from bridge.operations.desk import Desk
 from bridge.operations.needs import needs
 from bridge.operations.permissions import Permission
 from bridge.operations.status import Overview
 from bridge.operations.sync_map import first_looked_at, sync_map
 from bridge.operations.trouble import Trouble
-from bridge.web.pages import map_drawing, visitor
+from bridge.web.pages import map_drawing, play_pages, visitor
 from bridge.web.pages.living import living
 
 pages: Final = Blueprint("overview", __name__)
 RECENT: Final = "recent overview"
 """Under this name the application keeps what was found out lately."""
+TOUR_DONE: Final = "bridge-tour-done"
+YEAR: Final = 365 * 24 * 3600
 
 MOST_PLACES: Final = 24
 """So many connections are on the map and in the list below it; a page of its own has all."""
@@ -36,6 +40,8 @@ def page() -> Response:
     wanting, way = needs(shown), _ways(desk, shown)
     return living(
         "overview",
+        tour=TOUR_DONE not in request.cookies,
+        plays=play_pages.STAGE in current_app.extensions,
         shown=shown,
         needs=[(trouble, way(trouble)) for trouble in wanting[:MOST_NEEDS]],
         more_needs=len(wanting[MOST_NEEDS:]),
@@ -47,10 +53,20 @@ def page() -> Response:
     )
 
 
+@pages.post("/tour")
+@visitor.needs(Permission.SEE)
+def end_tour() -> Redirect:
+    """Leave the tour out in this browser from now on."""
+    answer = redirect(url_for("overview.page"), 303)
+    answer.set_cookie(
+        TOUR_DONE, "1", max_age=YEAR, httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return answer
+
+
 def recent(desk: Desk) -> Overview:
-    """Return the overview as it was found out lately, for all who look."""
-    found: Overview = current_app.extensions[RECENT].current(desk)
-    return found
+    """Return the overview as it was found out lately, for all who look, as this one may see it."""
+    return status.seen_from(desk, current_app.extensions[RECENT].current(desk))
 
 
 def forget() -> None:

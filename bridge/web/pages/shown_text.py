@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Marker
-from bridge.operations.times import moment_of, when
+from bridge.operations.times import clock, moment_of, when
 
 LINE_ENDS: Final = frozenset("\n\t")
 JOINERS: Final = frozenset("\u200c\u200d")
@@ -156,6 +156,7 @@ FILTERS: Final = {
     "body_text": body_text,
     "brief": brief,
     "as_typed": as_typed,
+    "clock": clock,
     "counted": counted,
     "exact": exact,
     "machine_time": machine_time,

@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from bridge.core.model.outcome_codes import Code
-from bridge.operations import sign_in
+from bridge.operations import sign_in, users
 from bridge.operations.sign_in import NotLetIn, TryLater
 from bridge.web.pages import typed_text, visitor
 from bridge.web.pages.refusals import PageRefused, problem
@@ -66,15 +66,35 @@ def enter() -> Response | str | tuple[str, int]:
 
 @pages.get("/sign-in/link/<token>")
 @open_to_all
-def by_link(token: str) -> Response | tuple[str, int]:
-    """Sign in whoever opens their link on this machine."""
+def by_link(token: str) -> Response | str | tuple[str, int]:
+    """Sign in whoever opens their link on this machine.
+
+    An invitation waits for a press of a button: what looks links up in letters would use it up.
+    """
+    if users.is_invitation(token):
+        return render_template("invited.html", token=token)
     if not _is_here():
         raise PageRefused(403, Code.PAGE_SIGN_IN, "such a link is for the bridge's own machine")
+    return _let_in(token, "overview.page")
+
+
+@pages.post("/sign-in/link/<token>")
+@open_to_all
+def accept(token: str) -> Response | tuple[str, int]:
+    """Sign in whoever was invited, where nobody on the way can read along."""
+    if not users.is_invitation(token) or not (request.is_secure or _is_here()):
+        raise PageRefused(
+            403, Code.PAGE_SIGN_IN, "such a link works by https, or on the bridge's own machine"
+        )
+    return _let_in(token, "account.page")
+
+
+def _let_in(token: str, to: str) -> Response | tuple[str, int]:
     try:
         visitor.let_in(sign_in.by_link(g.desk, token, request.remote_addr or ""))
     except NotLetIn as error:
         return render_template("refused.html", problem=problem(Code.PAGE_SIGN_IN, str(error))), 401
-    return redirect(url_for("overview.page"), 303)
+    return redirect(url_for(to), 303)
 
 
 @pages.post("/sign-out")

@@ -21,9 +21,12 @@ from bridge.operations.drift import RecentDrift
 from bridge.operations.effect_jobs import EffectJobs
 from bridge.operations.mapping_sheet import KeptMatrix, KeptProofs
 from bridge.operations.permissions import Permission
+from bridge.operations.playing import VendorStage
 from bridge.operations.recent_overview import RecentOverview
 from bridge.operations.undo_jobs import UndoJobs
 from bridge.web.pages import (
+    account_pages,
+    audit_pages,
     conflict_pages,
     connection_pages,
     draft_pages,
@@ -34,13 +37,17 @@ from bridge.web.pages import (
     mapping_pages,
     new_field_pages,
     overview_page,
+    people_pages,
+    play_pages,
     problem_pages,
     refusals,
     rollback_pages,
     run_pages,
+    settings_pages,
     sign_in_pages,
     styleguide,
     ticket_pages,
+    user_pages,
     value_pages,
     visitor,
 )
@@ -67,6 +74,11 @@ class MenuPage:
         """Return the blueprints of which any page shows this one as the present."""
         return (self.endpoint.partition(".")[0], *self.also)
 
+    @property
+    def address(self) -> str:
+        """Return where it is."""
+        return url_for(self.endpoint)
+
 
 MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Overview", "overview.page", Permission.SEE),
@@ -79,12 +91,23 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Drift", "drift.listing", Permission.SEE),
     MenuPage("Mappings", "mappings.listing", Permission.SEE, ("drafts", "new_field", "rollback")),
     MenuPage("Values", "values.listing", Permission.SEE),
+    MenuPage("People", "people.listing", Permission.SEE),
+    MenuPage("Settings", "settings.page", Permission.SEE, also=("users", "audit")),
 )
 """The pages that one begins with, in the order of the menu."""
+PLAY: Final = MenuPage("Play a user", "play.listing", Permission.TEND_TICKETS)
+"""At the end of the menu, where the bridge runs against sandboxes."""
+TABS: Final[tuple[MenuPage, ...]] = (
+    MenuPage("Settings", "settings.page", Permission.SEE),
+    MenuPage("Users", "users.listing", Permission.MANAGE_USERS),
+    MenuPage("Audit", "audit.listing", Permission.SEE_AUDIT),
+)
+"""The pages about the bridge itself, which lead to one another."""
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
     *(event_pages, run_pages, drift_pages, sign_in_pages),
     *(mapping_pages, draft_pages, new_field_pages, rollback_pages, value_pages),
+    *(people_pages, settings_pages, user_pages, audit_pages, account_pages),
 )
 
 
@@ -108,10 +131,12 @@ def create_site(
     desk: Callable[[], Desk],
     settings: SiteSettings,
     beside: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
+    stage: VendorStage | None = None,
 ) -> Flask:
     """Make the application. `desk` is asked for the bridge as it is, once for each request.
 
     `beside`: applications that answer below a path of their own, behind the same proxies.
+    `stage`: the sandboxes, where the bridge runs against those.
     """
     app = Flask(__name__, static_folder="static", template_folder="templates")
     app.config.update(
@@ -137,11 +162,14 @@ def create_site(
     CSRFProtect(app)
     headers.harden(app)
     refusals.handle(app)
-    _set_up_templates(app)
     for module in PAGES:
         app.register_blueprint(module.pages)
+    if stage is not None:
+        app.extensions[play_pages.STAGE] = stage
+        app.register_blueprint(play_pages.pages)
     if settings.development:
         app.register_blueprint(styleguide.pages)
+    _set_up_templates(app)
     app.config[json_twins.API] = next(iter(beside), "")
     if beside:
         app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
@@ -162,11 +190,15 @@ def _set_up_templates(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.globals["record_url"] = visitor.record_url
+
+    menu = [*MENU, PLAY] if play_pages.STAGE in app.extensions else MENU
 
     @app.context_processor
     def always() -> dict[str, Any]:
         return {
-            "menu": [page for page in MENU if visitor.may(page.permission)],
+            "menu": [page for page in menu if visitor.may(page.permission)],
+            "tabs": [page for page in TABS if visitor.may(page.permission)],
             "user": g.get("user"),
             "development": visitor.is_development(),
             "asset": asset,

@@ -13,7 +13,7 @@ from bridge.core.model.outcome_codes import Code
 from bridge.operations import inbox
 from bridge.operations.connection_sheets import AbilityLine, Finding, RateUse
 from bridge.operations.drift import Drifted
-from bridge.operations.permissions import Permission
+from bridge.operations.permissions import Permission, Role
 from bridge.operations.refused_deliveries import RefusedDeliveries
 from bridge.operations.run_sheets import RunObject
 from bridge.operations.run_states import RunPhase
@@ -21,6 +21,7 @@ from bridge.operations.sync_map import MapPlace
 from bridge.operations.ticket_cells import CellMark, TicketCell
 from bridge.operations.timeline_sentences import TimelineSentence
 from bridge.operations.trouble import Trouble
+from bridge.operations.users import User
 from bridge.web.pages import spark_drawing, visitor
 from bridge.web.pages.refusals import problem
 
@@ -70,6 +71,7 @@ def samples(texts: tuple[str, ...]) -> dict[str, Any]:
         "first": first,
         "entries": entries,
         "cells": cells,
+        "user": User("ana", Role.OPERATOR, True, now, None),
         "problem": problem(Code.KEY, f"helpdesk answered 401: {first}"),
     }
 

@@ -7,7 +7,6 @@ knows the token's digest; when the session has ended there, the cookie is worth 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
 from flask import Flask, current_app, g, make_response, redirect, request, session, url_for
@@ -129,7 +128,14 @@ def _to_sign_in() -> Response:
 def desk() -> Desk:
     """Return the desk, at which whoever is signed in sits."""
     opened: Desk = g.desk
-    return opened if g.user is None else replace(opened, actor=g.user.actor)
+    if g.user is None:
+        return opened
+    return opened.seen_by(g.user.actor, personal=g.user.may(Permission.SEE_PERSONAL))
+
+
+def record_url(connection: str, remote_id: str) -> str:
+    """Return the address of a ticket's page at the vendor, for templates; empty: none is known."""
+    return desk().record_url(connection, remote_id)
 
 
 def may(permission: Permission) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from bridge.ledger import webhook_inbox
 from bridge.operations import sign_in, users
 from bridge.operations.permissions import Role
+from bridge.supervisor.played_people import PlayedPeople
 from bridge.web.pages import visitor
 from bridge.web.pages.site import SiteSettings, create_site
 from tests.flow.world import World, born
@@ -41,9 +42,10 @@ class Elements(HTMLParser):
 class Site:
     """The application, and browsers for it."""
 
-    def __init__(self, desk, **settings):
+    def __init__(self, desk, stage=None, **settings):
         self.desk = desk
-        self.app = create_site(lambda: desk, SiteSettings(KEY, development=True, **settings))
+        settings = SiteSettings(KEY, development=True, **settings)
+        self.app = create_site(lambda: desk, settings, stage=stage or PlayedPeople({}))
 
     def nobody(self):
         return self.app.test_client()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +20,8 @@ from bridge.operations.recent_overview import KEPT
 from bridge.web.pages import shown_text, styleguide, ticket_pages
 from bridge.web.pages.headers import HEADERS, POLICY
 from tests.flow.world import born
-from tests.web.pages.conftest import Elements
+from tests.operations.desks import desk_of
+from tests.web.pages.conftest import Elements, Site
 
 TEMPLATES = Path(styleguide.__file__).parent / "templates"
 HOSTILE = (
@@ -245,6 +247,38 @@ def test_a_ticket_is_found_by_the_beginning_of_a_vendors_id(world, ticket, brows
     side = world.links()[0].sides["L"]
     assert browser.get(f"/tickets/L:{side.remote_id}").status_code == 200
     assert ticket
+
+
+def test_a_vendors_ticket_is_a_link_where_the_files_say_where_it_is(world, ticket):
+    desk = desk_of(world)
+    own = dict(desk.config.connections)
+    own["L"] = replace(own["L"], ticket_url="https://l.example/t/{id}?x=1")
+    site = Site(replace(desk, config=replace(desk.config, connections=own)))
+    side = world.links()[0].sides["L"]
+    for path in ("/tickets", f"/tickets/{ticket}", f"/tickets/{ticket}/why/status"):
+        found = Elements(site.browser().get(path).text).found
+        away = [attrs for tag, attrs in found if (attrs.get("href") or "").startswith("http")]
+        assert away
+        for attrs in away:
+            assert attrs["href"] == f"https://l.example/t/{quote(side.remote_id, safe='')}?x=1"
+            assert attrs["rel"] == "noreferrer noopener"
+
+
+@pytest.mark.parametrize(
+    ("remote_id", "address"),
+    [
+        ("a/../b?c#d", "https://l.example/t/a%2F..%2Fb%3Fc%23d"),
+        ("..", ""),
+        ("", ""),
+        ("x{id}", "https://l.example/t/x%7Bid%7D"),
+    ],
+)
+def test_an_id_leads_nowhere_else(world, remote_id, address):
+    desk = desk_of(world)
+    own = {"L": replace(desk.config.connections["L"], ticket_url="https://l.example/t/{id}")}
+    desk = replace(desk, config=replace(desk.config, connections=own))
+    assert desk.record_url("L", remote_id) == address
+    assert desk.record_url("H", remote_id) == ""
 
 
 def test_pages_stay_small_however_long_the_texts(world, browser):

@@ -47,6 +47,7 @@ from bridge.web.pages import (
     sign_in_pages,
     styleguide,
     ticket_pages,
+    token_pages,
     user_pages,
     value_pages,
     visitor,
@@ -92,7 +93,7 @@ MENU: Final[tuple[MenuPage, ...]] = (
     MenuPage("Mappings", "mappings.listing", Permission.SEE, ("drafts", "new_field", "rollback")),
     MenuPage("Values", "values.listing", Permission.SEE),
     MenuPage("People", "people.listing", Permission.SEE),
-    MenuPage("Settings", "settings.page", Permission.SEE, also=("users", "audit")),
+    MenuPage("Settings", "settings.page", Permission.SEE, also=("users", "tokens", "audit")),
 )
 """The pages that one begins with, in the order of the menu."""
 PLAY: Final = MenuPage("Play a user", "play.listing", Permission.TEND_TICKETS)
@@ -100,6 +101,7 @@ PLAY: Final = MenuPage("Play a user", "play.listing", Permission.TEND_TICKETS)
 TABS: Final[tuple[MenuPage, ...]] = (
     MenuPage("Settings", "settings.page", Permission.SEE),
     MenuPage("Users", "users.listing", Permission.MANAGE_USERS),
+    MenuPage("Tokens", "tokens.listing", Permission.MANAGE_USERS),
     MenuPage("Audit", "audit.listing", Permission.SEE_AUDIT),
 )
 """The pages about the bridge itself, which lead to one another."""
@@ -107,7 +109,8 @@ PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
     *(event_pages, run_pages, drift_pages, sign_in_pages),
     *(mapping_pages, draft_pages, new_field_pages, rollback_pages, value_pages),
-    *(people_pages, settings_pages, user_pages, audit_pages, account_pages),
+    *(people_pages, settings_pages, user_pages, token_pages, audit_pages),
+    account_pages,
 )
 
 

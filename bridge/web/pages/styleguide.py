@@ -20,6 +20,7 @@ from bridge.operations.run_states import RunPhase
 from bridge.operations.sync_map import MapPlace
 from bridge.operations.ticket_cells import CellMark, TicketCell
 from bridge.operations.timeline_sentences import TimelineSentence
+from bridge.operations.tokens import Token
 from bridge.operations.trouble import Trouble
 from bridge.operations.users import User
 from bridge.web.pages import spark_drawing, visitor
@@ -71,6 +72,7 @@ def samples(texts: tuple[str, ...]) -> dict[str, Any]:
         "first": first,
         "entries": entries,
         "cells": cells,
+        "token": Token("ci", Role.VIEWER, [], now, "user:ana", now, None, None),
         "user": User("ana", Role.OPERATOR, True, now, None),
         "problem": problem(Code.KEY, f"helpdesk answered 401: {first}"),
     }

@@ -47,7 +47,7 @@ def _listing(name: str = "", role: str = Role.VIEWER, link: str = "") -> str:
 @visitor.needs(Permission.MANAGE_USERS)
 def add() -> str:
     """Add a user, and show the link that lets them in, once: nothing of it is kept."""
-    name, role = request.form.get("name", "").strip(), _role(request.form.get("role", ""))
+    name, role = request.form.get("name", "").strip(), role_named(request.form.get("role", ""))
     desk = visitor.desk()
     users.add(desk, name, role)
     return _listing(name, role, _invitation(desk, name))
@@ -87,7 +87,7 @@ def do(user: str, act: str) -> Response | str:
 
 
 def _set_role(desk: Desk, name: str) -> str:
-    role = _role(request.form.get("role", ""))
+    role = role_named(request.form.get("role", ""))
     users.set_role(desk, name, role)
     return f"{name} is {role} from the next page on"
 
@@ -116,7 +116,8 @@ DEEDS: Final[Mapping[str, Callable[[Desk, str], str]]] = {
 """What can be done to a user, and says what it has done."""
 
 
-def _role(given: str) -> Role:
+def role_named(given: str) -> Role:
+    """Return the role of this name. Raises UnknownName."""
     if given not in ROLES:
         raise UnknownName(f"there is no role {given}; allowed: {', '.join(ROLES)}")
     return Role(given)

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from bridge.core.model.syncs import Connection, Secret, Webhook
 from bridge.ledger import tables
-from bridge.operations import audit_trail, passwords, settings_sheet, sign_in, users
+from bridge.operations import audit_trail, passwords, settings_sheet, sign_in, tokens, users
 from bridge.operations.permissions import Role
 from bridge.web.pages import audit_pages, settings_pages, user_pages
 from tests.web.pages.conftest import Elements, Site, csrf_of
@@ -181,6 +181,25 @@ def test_one_signs_out_everywhere(site):
     assert Elements(here.get("/account").text).text.count("127.0.0.1") == 2
     send(here, "/account/sign-out", "/account")
     assert (here.get("/").status_code, there.get("/").status_code) == (303, 303)
+
+
+# Tokens.
+
+
+def test_a_token_is_shown_once_lets_a_program_in_and_is_revoked(site):
+    admin = site.browser()
+    made = send(admin, "/tokens", "/tokens", name="ci", role="operator", connection="L", days="7")
+    (secret,) = re.findall(r"brg_[\w-]{40,}", Elements(made.text).text)
+    assert secret not in admin.get("/tokens").text
+    token = tokens.of_secret(site.desk, secret)
+    assert (token.name, token.role, token.connections) == ("ci", Role.OPERATOR, ["L"])
+    page = send(admin, "/tokens/ci", "/tokens/ci").text
+    assert "ci lets nobody in any more" in Elements(page).text
+    assert tokens.of_secret(site.desk, secret) is None
+    assert "Revoke it" not in admin.get("/tokens/ci").text
+    for values in ({"name": "B d"}, {"days": "0"}, {"days": "x"}, {"name": "ci"}):
+        given = {"name": "cd", "role": "viewer", "days": "7"} | values
+        assert send(admin, "/tokens", "/tokens", **given).status_code == 409
 
 
 # Audit.

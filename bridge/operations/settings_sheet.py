@@ -128,7 +128,7 @@ def _connection(connection: Connection, document: Document) -> ConfiguredConnect
     where = ("connections", connection.name)
     keys = SET if connection.credentials else MISSING
     webhook = connection.webhook
-    signed = MISSING
+    signed = "none: it takes no webhooks"
     if webhook is not None:
         many = counted(len(webhook.secrets), "secret")
         signed = f"{webhook.scheme}, {many} {_by(_given(document, (*where, 'webhook', 'secrets')))}"

@@ -284,7 +284,7 @@ def test_no_secret_is_shown_and_where_there_is_one_it_is_said(world, monkeypatch
     assert "redis://cache.example:6379/1" in text
     assert "BRIDGE_METRICS_TOKEN opens /metrics to others set" in text
     assert "standard-webhooks, 2 secrets" in text
-    assert "missing" in text
+    assert "none: it takes no webhooks" in text
     assert "730 days" in text
 
 

@@ -248,11 +248,15 @@ class EvidenceIndex:
         }
 
     def _deleted(self) -> set[Ref]:
-        """Return the records that a human deleted, and those that the bridge then deleted."""
+        """Return the records that a human deleted, and those that the bridge then deleted.
+
+        What it deleted of a ledger that was lost since, no link tells any more: then it counts.
+        """
         deleted = set()
         for row in self._tickets("delete"):
             ref = ref_of(row)
-            if row["actor"] == "human" or self.links.number_of.get(ref) in self.ended:
+            forgotten = ref in self.known and ref not in self.links.number_of
+            if row["actor"] == "human" or self.links.number_of.get(ref) in self.ended or forgotten:
                 deleted.add(ref)
         return deleted
 

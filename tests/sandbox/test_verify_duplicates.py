@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.sandbox.played import SWITCH
+from tests.sandbox.played import POSTHOG, SWITCH
 
 
 @pytest.mark.provokes
@@ -200,6 +200,16 @@ def test_what_was_deleted_is_made_again_once_by_a_ledger_that_was_lost_since(run
     assert run.report().duplicates == 0
     run.link({"switch": run.counterpart_at_switch("eve@example.com")})
     assert run.report().duplicates == 1
+
+
+def test_a_copy_that_the_bridge_deleted_is_none_to_a_ledger_that_lost_it(run):
+    gone = run.switch.create({"subject": "Gone", "customer_email": "eve@example.com"})["id"]
+    copy = run.counterpart_at_posthog("eve@example.com")
+    run.switch.delete(gone)
+    run.to_posthog.delete(f"{POSTHOG}/{copy}/")
+    assert run.report().duplicates == 1
+    run.fact("known", connection="posthog", id=copy)
+    assert run.report().duplicates == 0
 
 
 def test_a_copy_with_another_subject_is_a_request_of_its_own_to_a_ledger_that_lost_it(run):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from marshmallow import fields, validate
 
-from bridge.operations import proof_in_force, revisions, unknown_values, vendor_fields
+from bridge.operations import masking, proof_in_force, revisions, unknown_values, vendor_fields
 from bridge.operations.desk import Desk
 from bridge.operations.file_differences import FileDifference, differences
 from bridge.operations.permissions import Permission
@@ -142,7 +143,7 @@ def mapping_revisions(asker: Asker, query: dict[str, Any]) -> Any:
 def mapping_revision(asker: Asker, number: int) -> Any:
     """Return one revision with its files."""
     found = revisions.get(asker.desk, number)
-    return {"head": found.head, "files": dict(found.files)}
+    return {"head": found.head, "files": _shown(asker.desk, found.files)}
 
 
 @question(
@@ -158,7 +159,15 @@ def mapping_diff(asker: Asker, query: dict[str, Any], number: int) -> Any:
     found = revisions.get(asker.desk, number)
     since = query["since"] or number - 1
     before = revisions.get(asker.desk, since).files if since else {}
-    return ListPart(differences(before, found.files), None)
+    after = _shown(asker.desk, found.files)
+    return ListPart(differences(_shown(asker.desk, before), after), None)
+
+
+def _shown(desk: Desk, files: Mapping[str, str]) -> dict[str, str]:
+    """Return files as somebody may see them: `agents.yaml` has the addresses of people."""
+    if not desk.masks:
+        return dict(files)
+    return {name: masking.without_addresses(text) for name, text in files.items()}
 
 
 @question(routes, "/mappings/proof", Permission.SEE, schema_of(ProvedMappings), whole=True)

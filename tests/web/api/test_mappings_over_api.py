@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +104,15 @@ def test_files_that_cannot_be_used_are_refused_line_by_line(opened):
         assert any(line.startswith("mappings/switch.yaml:") for line in answer.json["problems"])
     assert program.post("/mappings", {"files": {"switch.yaml": 5}}).status_code == 422
     assert len(program.get("/mappings").json["rows"]) == 1
+
+
+def test_a_viewer_is_shown_files_without_the_addresses_in_them(opened):
+    settings = replace(opened.desk.config.settings, mask_personal=True)
+    opened.desk = replace(opened.desk, config=replace(opened.desk.config, settings=settings))
+    program, viewer = opened.program(Role.MAPPER), opened.program(Role.VIEWER)
+    for address in ("/mappings/1", "/mappings/1/diff"):
+        assert re.search(r"\w@\w", program.get(address).text)
+        assert not re.search(r"\w@\w", viewer.get(address).text)
 
 
 def test_what_travels_where_is_told_with_the_proof(opened):

@@ -38,11 +38,14 @@ def test_users_from_the_first_command_to_the_last(bridge):
     link = bridge("user", "link", "ana", "--url", "http://127.0.0.1:8099/").output
     assert link.startswith("http://127.0.0.1:8099/sign-in/link/")
     assert link.strip().rpartition("/")[2] not in bridge("audit", "--json").output
+    last = bridge("user", "disable", "ana")
+    assert (last.exit_code, "ana is the last admin" in last.output) == (1, True)
+    bridge("user", "add", "bo", "--role", "admin", "--no-password")
     bridge("user", "disable", "ana")
-    (row,) = [json.loads(line) for line in bridge("user", "list", "--json").output.splitlines()]
+    row, _bo = [json.loads(line) for line in bridge("user", "list", "--json").output.splitlines()]
     assert (row["name"], row["role"], row["has_password"]) == ("ana", "admin", True)
     assert row["disabled_at"] is not None
-    assert "3 acts hang together; newest digest " in bridge("audit", "verify").output
+    assert "4 acts hang together; newest digest " in bridge("audit", "verify").output
     with bridge.ledger.transaction() as tx:
         tx.execute(update(tables.audit).values(actor="local:somebody"))
     refused = bridge("audit", "verify")

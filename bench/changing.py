@@ -7,20 +7,17 @@ of its own.
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bench.apart import apart, main, peak
 from bench.estate import Estate, make_home
 from bench.figures import figure
-from bench.reconciling import peak
 from bridge.home import shipped_folder
 from bridge.operations.mapping_effect import effect_of
 
+HERE = "bench.changing"
 MOST_SECONDS, MOST_GROWTH = 60.0, 50.0
 TAGS_BEFORE = "tags: {path: tags, as: tags}"
 TAGS_NOW = "tags: {path: tags, as: {tags: {table: {billing: invoices}}}}"
@@ -58,22 +55,13 @@ def looked(folder: Path) -> dict:
     }
 
 
-def apart(*arguments: str) -> dict:
-    """Run one step in a process of its own."""
-    command = [sys.executable, "-m", "bench.changing", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
     """Look through both in turns: the time for the large one, and how much more memory it takes."""
     with tempfile.TemporaryDirectory() as name:
         homes = {size: Path(name) / str(size) for size in (small, large)}
         for size, home in homes.items():
-            apart("prepare", str(home), str(size))
-        turns = [[apart("looked", str(home)) for home in homes.values()] for _ in range(rounds)]
+            apart(HERE, "prepare", home, size)
+        turns = [[apart(HERE, "looked", home) for home in homes.values()] for _ in range(rounds)]
     growth = [big["peak_mb"] - little["peak_mb"] for little, big in turns]
     seconds = [big["cpu"] * 100_000 / large for _little, big in turns]
     return {
@@ -87,11 +75,9 @@ def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["prepare", "looked"])
-    parser.add_argument("rest", nargs="*")
-    chosen = parser.parse_args()
-    if chosen.what == "prepare":
-        sys.stdout.write(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
-    else:
-        sys.stdout.write(json.dumps(looked(Path(chosen.rest[0]))))
+    main(
+        {
+            "prepare": lambda home, count: prepare(Path(home), int(count)),
+            "looked": lambda home: looked(Path(home)),
+        }
+    )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from sqlalchemy import delete, func
 
+from bench.apart import apart, main, peak
 from bench.estate import Estate, make_home
 from bench.figures import figure
-from bench.reconciling import peak
 from bridge.ledger import tables
 from bridge.preview import dry_run
 
+HERE = "bench.planning"
 MOST_GROWTH = 50.0
 BEHIND = 100
 """About so many records one side lacks, and they are to be made there: in every ledger as many."""
@@ -55,22 +52,13 @@ def planned(folder: Path) -> dict:
     }
 
 
-def apart(*arguments: str) -> dict:
-    """Run one step in a process of its own."""
-    command = [sys.executable, "-m", "bench.planning", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
     """Plan from both in turns: what a link costs, and how much memory a larger ledger takes."""
     with tempfile.TemporaryDirectory() as name:
         homes = {size: Path(name) / str(size) for size in (small, large)}
         for size, home in homes.items():
-            apart("prepare", str(home), str(size))
-        turns = [[apart("planned", str(home)) for home in homes.values()] for _ in range(rounds)]
+            apart(HERE, "prepare", home, size)
+        turns = [[apart(HERE, "planned", home) for home in homes.values()] for _ in range(rounds)]
     growth = [big["peak_mb"] - little["peak_mb"] for little, big in turns]
     more = (large - small) / 1e6
     costs = [(big["cpu"] - little["cpu"]) / more for little, big in turns]
@@ -85,11 +73,9 @@ def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["prepare", "planned"])
-    parser.add_argument("rest", nargs="*")
-    chosen = parser.parse_args()
-    if chosen.what == "prepare":
-        sys.stdout.write(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
-    else:
-        sys.stdout.write(json.dumps(planned(Path(chosen.rest[0]))))
+    main(
+        {
+            "prepare": lambda home, count: prepare(Path(home), int(count)),
+            "planned": lambda home: planned(Path(home)),
+        }
+    )

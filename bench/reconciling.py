@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import requests
 
+from bench.apart import apart, main, peak
 from bench.estate import Estate, make_home, vendor
 from bench.figures import figure
 from bridge.ledger import run_records
 from bridge.runs import reconcile
 
+HERE = "bench.reconciling"
 MOST_RATIO, MOST_FIRST = 1.3, 4.0
 MOST_GROWTH = 50.0
 
@@ -72,20 +70,6 @@ def reconciled(folder: Path) -> dict:
     return {"seconds": seconds, "cpu": cpu, "seen": run.seen, "peak_mb": peak(), **figures}
 
 
-def peak() -> float:
-    """Give the most memory that this process had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def apart(*arguments: str) -> dict:
-    """Run one measurement in a process of its own."""
-    command = [sys.executable, "-m", "bench.reconciling", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def measure(tickets: int, *, rounds: int = 3) -> dict:
     """Measure the first run, which compares everything, and a later one, beside the bare loop."""
     turns = []
@@ -94,10 +78,10 @@ def measure(tickets: int, *, rounds: int = 3) -> dict:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
                 make_home(folder / "home", url, url)
-                apart("prepare", str(folder / "home"), str(tickets))
-                first = apart("reconciled", str(folder / "home"))
-                loop = apart("bare", url, name)
-                turns.append((loop, first, apart("reconciled", str(folder / "home"))))
+                apart(HERE, "prepare", folder / "home", tickets)
+                first = apart(HERE, "reconciled", folder / "home")
+                loop = apart(HERE, "bare", url, name)
+                turns.append((loop, first, apart(HERE, "reconciled", folder / "home")))
     ratios = sorted(later["seconds"] / loop["seconds"] for loop, _first, later in turns)
     firsts = sorted(first["seconds"] / loop["seconds"] for loop, first, _later in turns)
     of_cpu = [
@@ -140,13 +124,10 @@ def run(small: int = 10_000, large: int = 100_000, rounds: int = 3) -> dict:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["bare", "prepare", "reconciled"])
-    parser.add_argument("rest", nargs="*")
-    chosen = parser.parse_args()
-    if chosen.what == "bare":
-        sys.stdout.write(json.dumps(bare(chosen.rest[0], Path(chosen.rest[1]))))
-    elif chosen.what == "prepare":
-        sys.stdout.write(json.dumps(prepare(Path(chosen.rest[0]), int(chosen.rest[1]))))
-    else:
-        sys.stdout.write(json.dumps(reconciled(Path(chosen.rest[0]))))
+    main(
+        {
+            "prepare": lambda home, count: prepare(Path(home), int(count)),
+            "bare": lambda url, folder: bare(url, Path(folder)),
+            "reconciled": lambda home: reconciled(Path(home)),
+        }
+    )

@@ -17,6 +17,7 @@ from bridge.operations.times import when
 
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 COLUMNS = ("run", "begun", "what", "phase", "done", "written", "state")
+FOLDED = {"what": 24, "state": 12}  # texts that go on below -> the least width to read them by
 
 
 @click.group("runs", invoke_without_command=True)
@@ -50,7 +51,7 @@ def group(
 def _print(runs: Iterable[RunState]) -> None:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in COLUMNS:
-        table.add_column(column, no_wrap=column not in {"what", "state"}, overflow="fold")
+        table.add_column(column, no_wrap=column not in FOLDED, min_width=FOLDED.get(column))
     for run in runs:
         state = f"{run.state}: {run.why}" if run.state in {"failed", "waits"} else run.state
         begun, far = when(run.started_at), _far(run.done, run.total)

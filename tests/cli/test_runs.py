@@ -20,12 +20,15 @@ def row(estate, run_id):  # noqa: F811
     return found
 
 
-def test_a_run_is_listed_shown_paused_and_resumed(estate):  # noqa: F811
+def test_a_run_is_listed_shown_paused_and_resumed(estate, monkeypatch):  # noqa: F811
     change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
     run_id = publish(estate, "publish")["run"]
     in_force(estate)
-    assert "change of the mappings (revision 2)" in estate.command("runs")
+    with monkeypatch.context() as narrow:
+        narrow.setenv("COLUMNS", "60")
+        assert "change of the mappings" in estate.command("runs")
     before = row(estate, run_id)
+    assert before["what"] == "change of the mappings (revision 2)"
     assert (before["state"], before["done"], before["total"]) == ("under way", 0, 4)
     assert before["can_be_paused"]
     said = estate.command("runs", "pause", str(run_id), "--yes")

@@ -38,7 +38,7 @@ def test_usage_and_unread_messages_are_in_the_status_and_the_metrics(estate):
     }
     assert (rows["screens"]["sessions_now"], rows["product"]) == (1, {"unread_tickets": 2})
     assert rows["helpdesk"] == {}
-    assert "screens  sessions_now 1" in estate.command("status")
+    assert "screens: sessions now 1" in estate.command("status")
     app = create_app(
         estate.config, estate.ledger, Rung(estate.ledger), estate.clock, estate.connectors
     )

@@ -28,10 +28,10 @@ HASHED = (5013, 5015)
 """Both have gone another way in a process that hashed strings otherwise."""
 KNOWN_MEANWHILE = 900_586
 """Somebody becomes known between two choices of a person."""
-FRESH = 25
+FRESH = 10
 PARTS = 4
-"""Fresh seeds are played in so many tests, which may run side by side: 100 seeds in a minute or so
-of one core."""
+"""Fresh seeds are played in so many tests, which may run side by side: 40 seeds in half a minute
+or so of one core."""
 
 
 def test_a_fixed_set_of_seeds_keeps_every_promise():

@@ -168,8 +168,12 @@ def _read_directly(row: Row, ref: Ref) -> bool:
 def _taken_for_ours(index: EvidenceIndex, edit: HumanEdit) -> bool:
     """Return whether a human chose just what a lost write of ours had carried: nobody can tell."""
     value = index.links.landed.get((edit.ref, edit.name))
-    written = (after.get(edit.name) for _, _, after in index.carried[edit.ref, edit.name])
-    return value is not None and value == edit.raw and value not in written
+    if value is None:
+        return False
+    # A person is an object in one answer, and a name in another call.
+    written = [after.get(edit.name) for _, _, after in index.carried[edit.ref, edit.name]]
+    ours = [name for raw in written for name in (raw, *names_of_person(raw))]
+    return value in (edit.raw, *names_of_person(edit.raw)) and value not in ours
 
 
 def _withheld(index: EvidenceIndex, edit: HumanEdit) -> bool:

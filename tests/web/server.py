@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60.0
 SILENCE_SECONDS = 2.0
 LIMIT = 64 * 1024
+LISTEN = "0A"
+"""A socket's state in /proc/net/tcp."""
 NEVER_GIVEN = 20_000, 32_000
 """Ports below those from which systems choose."""
 
@@ -64,10 +66,20 @@ class Server:
         until = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(OSError):
-                if self.ask("GET", "/healthz")[0] == 200:
+                if self.listening() == self.workers and self.ask("GET", "/healthz")[0] == 200:
                     return
             time.sleep(0.05)
         raise AssertionError(self.output())
+
+    def listening(self):
+        """Return by how many sockets the port is listened to: each process has its own.
+
+        One that answers does not tell that the others do: kill it, and nobody may be there yet.
+        """
+        states = (line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        return sum(
+            local.endswith(f":{self.port:04X}") and state == LISTEN for local, _, state in states
+        )
 
     def kill(self):
         with contextlib.suppress(ProcessLookupError):

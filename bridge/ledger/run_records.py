@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -179,6 +179,15 @@ def _progress(*given: str) -> Update:
 def set_figures(tx: Tx, run_id: int, figures: RunFigures) -> None:
     """Store what a run counted and remarked, in place of what was stored of that."""
     tx.execute(update(run).where(run.c.id == run_id).values(figures=figures))
+
+
+def add_to_figures(tx: Tx, run_id: int, more: Mapping[str, int]) -> None:
+    """Add to counts of a run, whoever else adds to them at the same time."""
+    # Figures are one text: the run is locked before they are read.
+    locked = select(run.c.figures).where(run.c.id == run_id).with_for_update()
+    figures: dict[str, Any] = tx.execute(locked).scalar() or {}
+    added = {name: figures.get(name, 0) + count for name, count in more.items()}
+    tx.execute(update(run).where(run.c.id == run_id).values(figures=figures | added))
 
 
 def extend_claim(

@@ -158,12 +158,10 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     if not run_records.extend_claim(tx, task.row, task.owner, payload, until):
         return False  # our claim ran out, and another worker goes on with it
     task.row = replace(task.row, payload=payload)
-    known: RunFigures = run.figures if run is not None else {}
-    figures: RunFigures = {**known, "left alone": known.get("left alone", 0) + left}
     seen = len(ids) - len(busy)
-    run_records.progress(
-        tx, part.run, cursor=None, seen=seen, hinted=raised, now=now, figures=figures
-    )
+    run_records.progress(tx, part.run, cursor=None, seen=seen, hinted=raised, now=now)
+    if left:
+        run_records.add_to_figures(tx, part.run, {"left alone": left})
     if not ids and not part.busy:
         _end(tx, context, task, part, "")
         return False

@@ -12,7 +12,7 @@ from bridge.ledger import (
     webhook_inbox,
     work,
 )
-from tests.ledger.helpers import claim_one, hint, make_link
+from tests.ledger.helpers import at_once, claim_one, hint, make_link
 
 HOUR = timedelta(hours=1)
 
@@ -46,6 +46,15 @@ def test_what_failed_before_a_run_that_worked_is_over_also_when_the_next_one_fai
         run_records.finish(tx, begin(tx, at), at, error=error)
     failing = failing_runs.of(tx, "full", "helpdesk", "ticket")
     assert (failing.since, failing.why, failing.ended) == (now + 3 * HOUR, "again no", 1)
+
+
+def test_no_count_is_lost_of_those_who_add_to_a_run_at_once(ledger, now):
+    with ledger.transaction() as tx:
+        run_id = begin(tx, now)
+        run_records.set_figures(tx, run_id, {"planned": 7})
+    at_once(ledger, lambda tx, _: run_records.add_to_figures(tx, run_id, {"left alone": 1}))
+    with ledger.read() as tx:
+        assert run_records.get(tx, run_id).figures == {"planned": 7, "left alone": 8}
 
 
 def test_only_the_worker_that_holds_the_claim_carries_a_run_on(tx, now):

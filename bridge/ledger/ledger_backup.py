@@ -23,6 +23,7 @@ from bridge.core.model.counting import counted
 from bridge.errors import LedgerError, NotPossible
 from bridge.ledger import catch_up, ledger_copy, run_records, table_rows, tables
 from bridge.ledger.database import Ledger, Tx
+from bridge.ledger.work_kinds import JOB_KINDS
 
 WHY: Final = "the ledger was put back from a backup"
 _HEADER: Final = b"SQLite format 3\0"
@@ -92,7 +93,7 @@ def restore(
 def _end_what_was_under_way(tx: Tx, now: datetime) -> None:
     """Give back what workers held when the backup was made, and end the runs of that time."""
     ledger_copy.give_back_claims(tx)
-    tx.execute(delete(tables.work).where(tables.work.c.kind.in_(ledger_copy.JOB_KINDS)))
+    tx.execute(delete(tables.work).where(tables.work.c.kind.in_(JOB_KINDS)))
     under_way = update(tables.run).where(tables.run.c.finished_at.is_(None))
     tx.execute(under_way.values(finished_at=now, error=run_records.PUT_BACK))
     tx.execute(delete(tables.catch_up))

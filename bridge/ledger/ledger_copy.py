@@ -17,6 +17,7 @@ from sqlalchemy import Column, Select, and_, delete, exists, func, literal, sele
 from bridge.core.model.outcome_codes import Code, of_cause
 from bridge.ledger import hints, links, table_rows, tables
 from bridge.ledger.database import Ledger, Tx, one_of
+from bridge.ledger.work_kinds import JOB_KINDS
 
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
@@ -26,8 +27,6 @@ NOT_COPIED: Final = frozenset(
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
 """What concerns live systems alone."""
-JOB_KINDS: Final = ("reconcile", "backfill", "undo", "figures", "survey")
-"""Work of long jobs; a dry run starts its own."""
 OF_LINKS: Final[Mapping[str, Column[Any]]] = {
     column.table.name: column
     for column in (

@@ -16,6 +16,7 @@ from bridge.core.model.values import Ref
 from bridge.ledger import hints, probes
 from bridge.ledger.database import Tx, insert, one_of
 from bridge.ledger.tables import side, work
+from bridge.ledger.work_kinds import RUN_KINDS
 
 SAMPLES = 5
 """Rows of a group that are shown as examples."""
@@ -23,8 +24,6 @@ WITHHELD = "Withheld"
 """Cause of work that is parked because the system keeps the record from us."""
 CREATION_BUDGET = "creation budget"
 """Cause of creates that are set aside because an import has made all that it may: no trouble."""
-RUN_KINDS = ("reconcile", "backfill", "figures", "survey")
-"""Kinds of work that is a run: it ends, well or badly, and is never parked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,18 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import delete, event
+from sqlalchemy import delete, event, select
 
 from bridge.ledger import ledger_copy, tables
 from bridge.ledger.database import Ledger
+from bridge.ledger.work_kinds import RECORD_KINDS
 from bridge.preview import dry_run, plan_parts
 from bridge.preview.plan_parts import PlanParts
+from bridge.procedures import PROCEDURES
 from bridge.sandbox import switch
 from tests.flow.estate import Estate
 from tests.flow.pair import pair
+from tests.ledger.helpers import hint
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -102,6 +105,18 @@ def test_what_needs_nothing_is_counted_and_not_copied(tmp_path, monkeypatch, sho
         assert (list(parts.fill()), parts.known) == ([], 5)
     finally:
         copy.close()
+
+
+def test_the_work_of_no_long_job_is_copied_for_a_dry_run(tmp_path):
+    estate = pair(tmp_path)
+    with estate.ledger.transaction() as tx:
+        for kind in PROCEDURES.by_kind:
+            hint(tx, NOW, kind=kind, key=f"{kind}:1", remote_id="9")
+    copy = ledger_copy.begin(estate.ledger, live=True)
+    ledger_copy.add_all(estate.ledger, copy)
+    with copy.read() as tx:
+        assert set(tx.execute(select(tables.work.c.kind)).scalars()) == set(RECORD_KINDS)
+    copy.close()
 
 
 def test_a_scratch_ledger_leaves_no_file(tmp_path, monkeypatch):

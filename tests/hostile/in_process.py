@@ -26,6 +26,7 @@ from bridge.http.bounded_sockets import BoundedAdapter
 from bridge.http.caller import Answer
 from bridge.http.client import Http
 from bridge.ledger import failing_runs, parking, run_records, work
+from bridge.ledger.work_kinds import RUN_KINDS
 from bridge.procedures import PROCEDURES
 from bridge.runs import schedule
 from bridge.sandbox.population import AGENTS
@@ -258,6 +259,6 @@ class HostileEstate(Estate):
     def troubles(self) -> list[str]:
         """Return what still waits for a human, or fails, of all that runs by itself."""
         with self.ledger.read() as tx:
-            runs = [row.why for row in parking.parked(tx) if row.kind in parking.RUN_KINDS]
+            runs = [row.why for row in parking.parked(tx) if row.kind in RUN_KINDS]
             failing = failing_runs.by_run(tx).values()
         return runs + [f"{run.kind} {run.connection}: {run.why}" for run in failing]

@@ -26,6 +26,7 @@ from bridge import wiring
 from bridge.home import fill_home
 from bridge.ledger import failing_runs, links, parking
 from bridge.ledger.tables import attempt, work
+from bridge.ledger.work_kinds import RUN_KINDS
 from bridge.queue.embedded_valkey import Embedded, socket_for
 from bridge.supervisor.demo_evidence import collect
 from bridge.supervisor.processes import child_environ, free_port
@@ -331,7 +332,7 @@ class HostileKit:
         self.wait(self._is_quiet, QUIET_SECONDS, "quiet")
         with self.bridge.ledger.read() as tx:
             parked = parking.parked(tx)
-            outcome.parked_runs = [row.why for row in parked if row.kind in parking.RUN_KINDS]
+            outcome.parked_runs = [row.why for row in parked if row.kind in RUN_KINDS]
             outcome.failing = [
                 f"{run.kind} {run.connection}: {run.why}"
                 for run in failing_runs.by_run(tx).values()
@@ -347,7 +348,7 @@ class HostileKit:
     def _is_quiet(self) -> bool:
         with self.bridge.ledger.read() as tx:
             left = select(func.count()).where(work.c.parked_at.is_(None))
-            left = left.where(work.c.kind.not_in(parking.RUN_KINDS))
+            left = left.where(work.c.kind.not_in(RUN_KINDS))
             open_ = select(func.count()).select_from(attempt).where(attempt.c.closed_at.is_(None))
             return not tx.execute(left).scalar_one() and not tx.execute(open_).scalar_one()
 

@@ -23,8 +23,10 @@ from bridge.ledger import (
     work,
 )
 from bridge.ledger.database import Ledger
+from bridge.ledger.work_kinds import RECORD_KINDS
+from bridge.procedures import PROCEDURES
 from tests.flow.world import World, born
-from tests.ledger.helpers import begin_intent
+from tests.ledger.helpers import begin_intent, hint
 
 NOW = datetime(2026, 1, 6, 9, 0, tzinfo=UTC)
 
@@ -85,6 +87,18 @@ def test_a_run_that_a_restore_has_ended_is_no_failure(full, tmp_path):
     with full.read() as tx:
         assert run_records.last(tx, kind="poll", connection="L", entity="ticket").error
         assert failing_runs.by_run(tx) == {}
+
+
+def test_a_restore_ends_the_work_of_every_long_job_and_keeps_that_of_records(full, tmp_path):
+    file, others = tmp_path / "backup", PROCEDURES.by_kind.keys() - RECORD_KINDS
+    with full.transaction() as tx:
+        for kind in (*others, *RECORD_KINDS):
+            hint(tx, NOW, kind=kind, key=f"{kind}:1", connection="L", remote_id="9")
+    ledger_backup.write(full, file)
+    ledger_backup.restore(full, file, ["L", "H"], NOW, replace=True)
+    with full.read() as tx:
+        left = set(tx.execute(select(tables.work.c.kind)).scalars())
+    assert left == set(RECORD_KINDS)
 
 
 def test_new_rows_are_numbered_after_those_of_the_backup(full, empty_url, tmp_path):

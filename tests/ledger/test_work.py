@@ -4,6 +4,8 @@ from datetime import timedelta
 import pytest
 
 from bridge.ledger import parking, work
+from bridge.ledger.work_kinds import JOB_KINDS, RECORD_KINDS, RUN_KINDS
+from bridge.procedures import PROCEDURES
 from tests.ledger.helpers import LONG, at_once, claim_one, hint
 
 SECOND = timedelta(seconds=1)
@@ -202,3 +204,8 @@ def test_the_backlog_is_counted(tx, now):
 def test_a_naive_time_is_refused(tx, now):
     with pytest.raises(Exception, match="no time zone"):
         hint(tx, now, due_at=now.replace(tzinfo=None))
+
+
+def test_each_kind_of_work_is_known_as_that_of_a_record_or_of_a_job():
+    assert sorted((*RECORD_KINDS, *JOB_KINDS)) == sorted(PROCEDURES.by_kind)
+    assert sorted(RUN_KINDS) == sorted(PROCEDURES.run_failures)

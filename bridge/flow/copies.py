@@ -14,7 +14,8 @@ never mirrored as a new request. What is done, the first row that fits:
 
 A copy without a marker (its tags were written since, or its system has no place for one) is told by
 match rules alone. Where these do not tell, and a ticket that was just met has a likely twin, it is
-set aside before another one is made.
+set aside before another one is made. So it is where a rule finds a ticket that had ended before it
+was made, and both show the same texts: a copy is made after the end, too.
 
 The original, on its side, is not copied to a connection while a copy of it waits there, or while
 the ledger has to catch up with the connection.
@@ -27,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from bridge.connectors.contract import Record
 from bridge.core.merge.making import state_made
@@ -200,10 +202,50 @@ def doubtful_twins(tx: Tx, context: Context, link: Link, connection: str) -> dic
 
 def twin_keys(tx: Tx, link: Link) -> list[Key]:
     """Return the keys by which a ticket's doubtful twins are found."""
-    values = {name: state.value for name, state in link.state.items() if state.rev}
+    return alike_keys(canonical_state(link), state_made(link), is_late=is_late(tx, link))
+
+
+def canonical_state(link: Link) -> dict[str, Canonical]:
+    """Return the link's agreed values, by which it is matched."""
+    return {name: state.value for name, state in link.state.items() if state.rev}
+
+
+def is_late(tx: Tx, link: Link) -> bool:
+    """Return whether a ticket may be older than the ledger's knowledge of where it is."""
     made = state_made(link)
-    is_late = any(catching_up.is_late(tx, name, made) for name in link.live())
-    return alike_keys(values, made, is_late=is_late)
+    return any(catching_up.is_late(tx, name, made) for name in link.live())
+
+
+def may_be_forgotten(
+    tx: Tx,
+    link: Link,
+    connection: str,
+    values: Mapping[str, Canonical | Unreadable],
+    made: TimeSpan | None,
+) -> bool:
+    """Return whether a record may be a copy of a ticket, or its original, that nobody knows of.
+
+    So it is where both are older than the ledger, and show the same texts.
+    """
+    return (
+        catching_up.is_late(tx, connection, made)
+        and is_late(tx, link)
+        and have_same_texts(canonical_state(link), values)
+    )
+
+
+def have_same_texts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two records show the same subject and description, as far as both show any."""
+    both = [
+        (one[name], other[name])
+        for name in TOLD_BY
+        if all(isinstance(each.get(name), str) and each[name] for each in (one, other))
+    ]
+    return bool(both) and all(_folded(text) == _folded(same) for text, same in both)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def _unclaimed(

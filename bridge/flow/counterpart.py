@@ -12,10 +12,10 @@ from datetime import datetime
 from itertools import chain
 
 from bridge.connectors.contract import Draft, Intent
-from bridge.core.merge.identity import Life, Sameness, life_of_link
+from bridge.core.merge.identity import Judgement, Life, Sameness
 from bridge.core.merge.making import state_made
 from bridge.core.model.state import Link, Note
-from bridge.core.model.values import Ref
+from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
 from bridge.engine.effects import Steps, call_vendor, transact
@@ -125,7 +125,7 @@ def searches(tx: Tx, context: Context, asked: Sequence[ToBeMade]) -> list[Search
     questions: dict[int, SurveyQuestion] = {}
     for place, each in enumerate(asked):
         sync, made = context.syncs[each.link.sync], state_made(each.link)
-        ours = match_keys(sync, canonical_state(each.link), made)
+        ours = match_keys(sync, copies.canonical_state(each.link), made)
         if not sync.match:
             found[place] = Search(catching_up.is_late(tx, each.connection, made))
         elif not ours:  # no record could match
@@ -151,27 +151,30 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     entity_map = context.maps[connection][link.entity]
-    ours = match_keys(sync, canonical_state(link), state_made(link))
-    matches: dict[Ref, tuple[Sameness, str]] = {}
-    lives: dict[Ref, Life] = {}
+    ours = match_keys(sync, copies.canonical_state(link), state_made(link))
+    found: dict[Ref, RecordThatMatches] = {}
     for record in records:
         values = entity_map.canonical(record.data)
         life = life_of(record, values)
         fits = not sync.match or is_match(sync, ours, match_keys(sync, values, life.made))
         if record.marker is None and fits:
-            lives[record.ref] = life
-            matches[record.ref] = sameness(sync, life_of_link(link), life)
-    return bool(matches) and (
-        yield from transact(lambda tx: join_match(tx, context, task, matches, lives))
-    )
+            found[record.ref] = RecordThatMatches(values, life)
+    return bool(found) and (yield from transact(lambda tx: join_match(tx, context, task, found)))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordThatMatches:
+    """A record at the system that the match rules say may be the ticket's."""
+
+    values: Mapping[str, Canonical | Unreadable]
+    life: Life
 
 
 def join_match(
     tx: Tx,
     context: Context,
     task: Task,
-    matches: Mapping[Ref, tuple[Sameness, str]],
-    lives: Mapping[Ref, Life],
+    found: Mapping[Ref, RecordThatMatches],
 ) -> bool:
     """Join the one match that belongs to no link yet; False when there is none.
 
@@ -179,10 +182,15 @@ def join_match(
     than what is known of the ticket puts it off until that has been read anew.
     """
     connection, now = task.row.connection, context.clock.now()
-    taken = links.of_refs(tx, list(matches))
-    untaken = {ref: found for ref, found in matches.items() if ref not in taken}
+    link, taken = the_link(task), links.of_refs(tx, list(found))
+    sync = context.syncs[link.sync]
+    untaken = {
+        ref: sameness(tx, sync, link, connection, match.values, match.life)
+        for ref, match in found.items()
+        if ref not in taken
+    }
     free = [ref for ref, (verdict, _why) in untaken.items() if verdict is Sameness.SAME]
-    unread = unread_for(context, task, {ref: lives[ref] for ref in free})
+    unread = unread_for(context, task, {ref: found[ref].life for ref in free})
     if unread:
         again_at = read_anew.wait_for(tx, context, task, chain(*unread.values()))
         if again_at is not None:
@@ -227,15 +235,8 @@ def unread_for(context: Context, task: Task, lives: Mapping[Ref, Life]) -> dict[
     return {ref: sides for ref, sides in unread.items() if sides}
 
 
-def doubts(
-    matches: Mapping[Ref, tuple[Sameness, str]], unread: Mapping[Ref, list[Ref]]
-) -> dict[str, str]:
+def doubts(matches: Mapping[Ref, Judgement], unread: Mapping[Ref, list[Ref]]) -> dict[str, str]:
     """Return the matches of which only a human can say whether they are one, with the reason."""
     why = {ref: why for ref, (verdict, why) in matches.items() if verdict is Sameness.DOUBTFUL}
     why |= {ref: read_anew.why_unread(sides) for ref, sides in unread.items()}
     return {str(ref): reason for ref, reason in why.items()}
-
-
-def canonical_state(link: Link) -> dict[str, object]:
-    """Return the link's agreed values, for matching."""
-    return {name: state.value for name, state in link.state.items() if state.rev}

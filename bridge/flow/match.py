@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from bridge.connectors.contract import Record
-from bridge.core.merge.identity import SAME, Life, Sameness, judge, life_of_link, life_of_record
+from bridge.core.merge.identity import (
+    SAME,
+    Judgement,
+    Life,
+    Sameness,
+    judge,
+    life_of_link,
+    life_of_record,
+)
 from bridge.core.model.entities import BUILT_IN, STATUS
 from bridge.core.model.state import Link, Note, Side
 from bridge.core.model.syncs import Sync
@@ -110,7 +118,7 @@ def place_copy(
     known_by = [*keys, *customer_keys(values)]
     found = copies.place_of(tx, context, ref, original)
     if found is None:
-        if any(eligible(tx, context, sync, record, keys, life_of(record, values))):
+        if any(eligible(tx, context, sync, record, keys, values)):
             return False
         why = copies.stray(tx, context, record, original, known_by, sync.name, now)
         if copies.may_still_come(tx, context, ref.connection):
@@ -166,7 +174,7 @@ def join_or_start(
     now, ref = context.clock.now(), record.ref
     values = context.maps[ref.connection][ref.entity].canonical(record.data)
     life = life_of(record, values)
-    matches, doubtful, waiting = eligible(tx, context, sync, record, keys, life)
+    matches, doubtful, waiting = eligible(tx, context, sync, record, keys, values)
     is_late = catching_up.is_late(tx, ref.connection, life.made)
     alike = copies.alike_keys(values, life.made, is_late=is_late)
     known_by = [*keys, *customer_keys(values), *alike]
@@ -277,11 +285,22 @@ def life_of(record: Record, values: Mapping[str, Canonical | Unreadable]) -> Lif
     return life_of_record(values, record.clocks, record.read_at, record.changed_before)
 
 
-def sameness(sync: Sync, one: Life, other: Life) -> tuple[Sameness, str]:
-    """Return whether two records that match are one; what has no status has no end either."""
+def sameness(
+    tx: Tx,
+    sync: Sync,
+    link: Link,
+    connection: str,
+    values: Mapping[str, Canonical | Unreadable],
+    life: Life,
+) -> Judgement:
+    """Return whether a ticket and a record of a connection that matches it are one.
+
+    What has no status has no end either.
+    """
     if STATUS not in BUILT_IN[sync.entity]:
         return SAME
-    return judge(one, other, sync.match_age)
+    may_be_copy = copies.may_be_forgotten(tx, link, connection, values, life.made)
+    return judge(life_of_link(link), life, sync.match_age, may_be_copy=may_be_copy)
 
 
 def is_approved(task: Task) -> bool:
@@ -299,7 +318,12 @@ def in_doubt(what: str, doubtful: Mapping[str, str]) -> str:
 
 
 def eligible(
-    tx: Tx, context: Context, sync: Sync, record: Record, keys: list[Key], life: Life
+    tx: Tx,
+    context: Context,
+    sync: Sync,
+    record: Record,
+    keys: list[Key],
+    values: Mapping[str, Canonical | Unreadable],
 ) -> tuple[set[str], dict[str, str], bool]:
     """Return the links that are the same thing and have no side on this connection.
 
@@ -307,7 +331,7 @@ def eligible(
     record anew: one of those that match may be about to get a side there, or its side there was
     read or made after this record was read.
     """
-    connection = record.ref.connection
+    connection, life = record.ref.connection, life_of(record, values)
     link_ids: set[str] = set()
     for rule, digest, at in keys:
         within = window(sync, rule)
@@ -318,7 +342,7 @@ def eligible(
     for link_id, link in loaded.items():
         if connection in link.sides or link.paused:
             continue
-        verdict, why = sameness(sync, life_of_link(link), life)
+        verdict, why = sameness(tx, sync, link, connection, values, life)
         if verdict is Sameness.SAME:
             free.add(link_id)
         elif verdict is Sameness.DOUBTFUL:

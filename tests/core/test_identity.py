@@ -64,6 +64,21 @@ def test_when_each_was_made_and_ended_tells_whether_they_are_one(one, other, exp
         assert (verdict, bool(why)) == (expected, expected is not SAME)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (life(0, ended=1), life(1.1, ended=2), DOUBTFUL),
+        (life(0, ended=1), life(400), DOUBTFUL),
+        (life(0, ended=20, after=15), life(10, doubt=1), SAME),
+        (life(0), life(10), SAME),
+    ],
+)
+def test_a_copy_that_may_have_been_forgotten_is_never_certainly_another(one, other, expected):
+    for pair in ((one, other), (other, one)):
+        verdict, why = judge(*pair, timedelta(days=30), may_be_copy=True)
+        assert (verdict, "put back" in why) == (expected, expected is DOUBTFUL)
+
+
 def met(state, shown, *, made, under=None):
     """L has had a status for days; P is linked with it now, made at that second."""
     under = under or rules(on_link="L", maps=AGED)

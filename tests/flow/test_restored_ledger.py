@@ -21,6 +21,8 @@ from tests.flow.restored import (
 )
 from tests.flow.world import StepWorker, TickingClock
 
+ASKED = {"subject": "The export stops", "email": "ana@customer.example"}
+
 
 @pytest.fixture
 def estate(tmp_path):
@@ -233,6 +235,53 @@ def test_a_copy_whose_marker_was_taken_off_and_that_no_rule_matches_is_for_a_hum
     assert {name: len(ids) for name, ids in tickets(estate).items()} == {
         name: len(ids) + 1 for name, ids in before.items()
     }
+
+
+def request_that_had_ended(estate, description):
+    """At the product, mirrored only after its end; the marker was taken off its copy since."""
+    traits = {**ASKED, "description": description}
+    product = estate.apps["product"]
+    made = product.create({"anonymous_traits": traits, "tags": ["a"]})["id"]
+    estate.clock.advance(3600)
+    product.edit(made, {"status": "resolved"})
+    estate.clock.advance(3600)
+    estate.hint("product", made)
+    copy = estate.refs("product", made)["helpdesk"]
+    estate.apps["helpdesk"].edit(copy, {"tags": ["a"]})
+    estate.clock.advance(1)
+    estate.hint("helpdesk", copy)
+    assert estate.connectors["helpdesk"].read("ticket", [copy])[copy].marker is None
+    return made, copy
+
+
+def test_the_copy_of_what_had_ended_before_it_was_made_is_for_a_human(estate):
+    """It was made after the end, as a new request under the same subject would be."""
+    old = copy_of(estate)
+    made, copy = request_that_had_ended(estate, "It stops half way.")
+    before = tickets(estate)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    assert tickets(estate) == before
+    waiting = estate.parked()
+    assert {row.cause for row in waiting} == {"ambiguous match"}
+    assert any("their texts are the same, and the ledger is new" in row.why for row in waiting)
+    assert {row.remote_id for row in waiting} & {made, copy}
+
+
+def test_another_request_under_the_subject_of_one_that_had_ended_is_mirrored(estate):
+    old = copy_of(estate)
+    traits = {**ASKED, "description": "It stops half way."}
+    made = estate.apps["product"].create({"anonymous_traits": traits, "status": "resolved"})["id"]
+    estate.clock.advance(3600)
+    again = estate.apps["helpdesk"].create(
+        {"subject": ASKED["subject"], "customer_email": ASKED["email"], "description": "Once more."}
+    )["id"]
+    estate.clock.advance(60)
+    put_back(estate, old)
+    catch_up_with_all(estate)
+    assert estate.parked() == []
+    assert estate.refs("product", made)["helpdesk"] != again
+    assert len(tickets(estate)["helpdesk"]) == len(tickets(estate)["product"]) == 2
 
 
 def test_what_is_made_after_the_ledger_was_put_back_is_no_twin_of_anything(estate):

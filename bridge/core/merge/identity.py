@@ -76,11 +76,21 @@ def life_of_link(link: Link) -> Life:
     return Life(made, ended=False) if over is None else Life(made, True, *over)
 
 
-def judge(one: Life, other: Life, max_apart: timedelta) -> Judgement:
+def judge(one: Life, other: Life, max_apart: timedelta, *, may_be_copy: bool = False) -> Judgement:
     """Return whether two records that match are the same request, and why they may not be.
 
     `max_apart`: made further apart than this, open ones are not taken for the same unasked.
+    `may_be_copy`: one may be a copy of the other that the ledger has forgotten. The copy of what
+    has ended is made after the end, as a new request is: only a human can tell them apart.
     """
+    judgement = _by_their_lives(one, other, max_apart)
+    if may_be_copy and judgement[0] is Sameness.OTHER:
+        why = "but their texts are the same, and the ledger is new or was put back"
+        return Sameness.DOUBTFUL, f"{judgement[1]}; {why}"
+    return judgement
+
+
+def _by_their_lives(one: Life, other: Life, max_apart: timedelta) -> Judgement:
     if one.made is None or other.made is None:
         if one.ended == other.ended:
             return SAME

@@ -306,7 +306,7 @@ def change(
     rng: random.Random, connection: DrawnConnection, names: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Draw what a human changes, in the system's own words; its form may refuse some of them."""
-    usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject")
+    usual = ("status", "status", "priority", "assignee", "tags", "tags", "subject", "team")
     name = rng.choice(
         [name for name in names or usual if name in connection.sandbox.CARRIES] or ["status"]
     )
@@ -320,6 +320,9 @@ def change(
         return {"subject": f"Changed {rng.randint(1, 99)}"}
     if name == "assignee":
         return connection.sandbox.assignment(rng.choice(population.AGENTS))
+    if name == "team":
+        words = sorted(connection.sandbox.CHOICES[name].values())
+        return connection.sandbox.choice(name, rng.choice([None, *words]))
     known = [
         *sorted(connection.sandbox.CHOICES.get(name, {}).values()),
         *(("in_progress", "closed") if name == "status" else ()),

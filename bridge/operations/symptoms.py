@@ -120,7 +120,8 @@ def values_without_reading(tx: Tx, desk: Desk) -> Iterator[Trouble]:
             f"seen on {counted(value.records, value.entity)} of {value.connection}, and the "
             "mapping has no reading for it"
         )
-        yield usual(Code.READ_VALUE, what, value.since, value.connection)
+        found = usual(Code.READ_VALUE, what, value.since, value.connection)
+        yield replace(found, tickets=value.records if value.entity == "ticket" else 0)
 
 
 def fields_that_are_new(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:

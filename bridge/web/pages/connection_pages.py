@@ -68,9 +68,12 @@ def listing() -> Response:
 def one(name: str) -> str:
     """Show one connection: how it is, what it can do, and how its webhooks are set up."""
     desk = visitor.desk()
+    shown, here = overview_page.recent(desk), url_for("connections.one", name=name)
+    sheet, way = connection_sheets.sheet(desk, shown, name), overview_page.ways(desk, shown)
     return render_template(
         "connection.html",
-        sheet=connection_sheets.sheet(desk, overview_page.recent(desk), name),
+        sheet=sheet,
+        troubles=[(each, to if (to := way(each)) != here else "") for each in sheet.troubles],
         receiver=current_app.config[RECEIVER],
         now=desk.now(),
         command=f"bridge connection show {name}",

@@ -28,6 +28,8 @@ YEAR: Final = 365 * 24 * 3600
 MOST_PLACES: Final = 24
 """So many connections are on the map and in the list below it; a page of its own has all."""
 MOST_NEEDS: Final = 30
+VALUES: Final = frozenset({Code.READ_VALUE, Code.READ_IGNORED, Code.READ_FIELD})
+"""Codes about what the page of values lists."""
 
 
 @pages.get("/")
@@ -37,7 +39,7 @@ def page() -> Response:
     desk = visitor.desk()
     shown = recent(desk)
     the_map = first_looked_at(sync_map(desk, shown), MOST_PLACES)
-    wanting, way = needs(shown), _ways(desk, shown)
+    wanting, way = needs(shown), ways(desk, shown)
     return living(
         "overview",
         tour=TOUR_DONE not in request.cookies,
@@ -74,7 +76,7 @@ def forget() -> None:
     current_app.extensions[RECENT].forget()
 
 
-def _ways(desk: Desk, shown: Overview) -> Callable[[Trouble], str]:
+def ways(desk: Desk, shown: Overview) -> Callable[[Trouble], str]:
     """Return what says where something can be done about a trouble in these pages; empty: nowhere.
 
     What is about one connection, such as a wrong secret, leads to its page.
@@ -88,6 +90,8 @@ def _ways(desk: Desk, shown: Overview) -> Callable[[Trouble], str]:
     def way(trouble: Trouble) -> str:
         if trouble.code in by_code:
             return by_code[trouble.code]
+        if trouble.code in VALUES:
+            return url_for("values.listing", connection=trouble.connection or None)
         if trouble.connection in desk.config.connections:
             return url_for("connections.one", name=trouble.connection)
         return ""

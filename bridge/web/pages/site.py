@@ -35,6 +35,7 @@ from bridge.web.pages import (
     headers,
     json_twins,
     mapping_pages,
+    menu,
     new_field_pages,
     overview_page,
     people_pages,
@@ -60,51 +61,6 @@ STATIC: Final = Path(__file__).parent / "static"
 YEAR: Final = 365 * 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class MenuPage:
-    """A page in the menu."""
-
-    name: str
-    endpoint: str
-    permission: Permission
-    also: tuple[str, ...] = ()
-    """Blueprints besides its own whose pages belong to it."""
-
-    @property
-    def blueprints(self) -> tuple[str, ...]:
-        """Return the blueprints of which any page shows this one as the present."""
-        return (self.endpoint.partition(".")[0], *self.also)
-
-    @property
-    def address(self) -> str:
-        """Return where it is."""
-        return url_for(self.endpoint)
-
-
-MENU: Final[tuple[MenuPage, ...]] = (
-    MenuPage("Overview", "overview.page", Permission.SEE),
-    MenuPage("Tickets", "tickets.listing", Permission.SEE),
-    MenuPage("Problems", "problems.listing", Permission.SEE),
-    MenuPage("Conflicts", "conflicts.listing", Permission.SEE),
-    MenuPage("Connections", "connections.listing", Permission.SEE),
-    MenuPage("Events", "events.listing", Permission.SEE),
-    MenuPage("Runs", "runs.listing", Permission.SEE),
-    MenuPage("Drift", "drift.listing", Permission.SEE),
-    MenuPage("Mappings", "mappings.listing", Permission.SEE, ("drafts", "new_field", "rollback")),
-    MenuPage("Values", "values.listing", Permission.SEE),
-    MenuPage("People", "people.listing", Permission.SEE),
-    MenuPage("Settings", "settings.page", Permission.SEE, also=("users", "tokens", "audit")),
-)
-"""The pages that one begins with, in the order of the menu."""
-PLAY: Final = MenuPage("Play a user", "play.listing", Permission.TEND_TICKETS)
-"""At the end of the menu, where the bridge runs against sandboxes."""
-TABS: Final[tuple[MenuPage, ...]] = (
-    MenuPage("Settings", "settings.page", Permission.SEE),
-    MenuPage("Users", "users.listing", Permission.MANAGE_USERS),
-    MenuPage("Tokens", "tokens.listing", Permission.MANAGE_USERS),
-    MenuPage("Audit", "audit.listing", Permission.SEE_AUDIT),
-)
-"""The pages about the bridge itself, which lead to one another."""
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
     *(event_pages, run_pages, drift_pages, sign_in_pages),
@@ -195,13 +151,12 @@ def _set_up_templates(app: Flask) -> None:
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals["record_url"] = visitor.record_url
 
-    menu = [*MENU, PLAY] if play_pages.STAGE in app.extensions else MENU
+    plays = play_pages.STAGE in app.extensions
 
     @app.context_processor
     def always() -> dict[str, Any]:
         return {
-            "menu": [page for page in menu if visitor.may(page.permission)],
-            "tabs": [page for page in TABS if visitor.may(page.permission)],
+            "menu": menu.groups(plays=plays),
             "user": g.get("user"),
             "development": visitor.is_development(),
             "asset": asset,

@@ -22,6 +22,7 @@ LEAST = {
     "problems.do": Role.OPERATOR,
     "conflicts.listing": Role.VIEWER,
     "conflicts.decide": Role.OPERATOR,
+    "conflicts.decide_several": Role.OPERATOR,
     "connections.listing": Role.VIEWER,
     "connections.one": Role.VIEWER,
     "connections.preview": Role.OPERATOR,

@@ -10,7 +10,7 @@ from bridge.core.model.syncs import FieldPolicy
 from bridge.ledger import parking
 from bridge.operations import audit_trail, conflicts, parked
 from bridge.operations.permissions import Role
-from tests.flow.world import World, born
+from tests.flow.world import World
 from tests.operations.desks import desk_of
 from tests.web.pages.conftest import Elements, Site, csrf_of
 
@@ -59,17 +59,25 @@ def test_a_viewer_sees_problems_and_no_way_to_act(set_aside):
     assert "/retry" not in page
 
 
-@pytest.fixture
-def in_conflict(sqlite_ledger):
-    world = World(ledger=sqlite_ledger, names="LH", priority=FieldPolicy("manual"))
-    born(world)
-    (link,) = world.links()
-    world.systems["L"].edit(link.sides["L"].remote_id, priority="low")
-    world.systems["H"].edit(link.sides["H"].remote_id, priority="urgent")
-    for name, side in link.sides.items():
-        world.hint(name, side.remote_id)
+def edited_on_both(ledger, subjects):
+    """A site on which the priority of each ticket was edited on both sides."""
+    world = World(ledger=ledger, names="LH", priority=FieldPolicy("manual"))
+    for subject in subjects:
+        fields = {"subject": subject, "status": "open", "priority": "high", "tags": []}
+        world.hint("L", world.systems["L"].add(**fields))
+    world.settle()
+    for link in world.links():
+        world.systems["L"].edit(link.sides["L"].remote_id, priority="low")
+        world.systems["H"].edit(link.sides["H"].remote_id, priority="urgent")
+        for name, side in link.sides.items():
+            world.hint(name, side.remote_id)
     world.settle()
     return Site(desk_of(world))
+
+
+@pytest.fixture
+def in_conflict(sqlite_ledger):
+    return edited_on_both(sqlite_ledger, ["printer"])
 
 
 def test_a_conflict_is_decided_for_a_side_by_who_may(in_conflict):
@@ -87,3 +95,21 @@ def test_a_conflict_is_decided_for_a_side_by_who_may(in_conflict):
     assert conflicts.list_open(in_conflict.desk) == []
     again = operator.post("/conflicts", data=form)
     assert (again.status_code, again.headers["X-Outcome-Code"]) == (409, "BRG-PAGE-NOT-POSSIBLE")
+
+
+def test_several_conflicts_are_decided_at_once_and_what_cannot_be_is_said(sqlite_ledger):
+    site = edited_on_both(sqlite_ledger, ["printer", "scanner", "screen"])
+    browser = site.browser(Role.OPERATOR)
+    page = browser.get("/conflicts").text
+    assert "chosen" not in site.browser(Role.VIEWER).get("/conflicts").text
+    first, *others = re.findall(r'name="chosen" value="([^"]+)"', page)
+    form = {"csrf_token": csrf_of(page), "take": "H", "shown": [first, *others]}
+    nothing = browser.post("/conflicts/several", data=form, follow_redirects=True)
+    assert "nothing is decided" in Elements(nothing.text).text
+    one = browser.post("/conflicts/several", data=form | {"chosen": first}, follow_redirects=True)
+    assert "1 conflict is decided as H says" in Elements(one.text).text
+    rest = browser.post("/conflicts/several", data=form | {"all": "1"}, follow_redirects=True)
+    said = Elements(rest.text).text
+    assert "2 conflicts are decided as H says" in said
+    assert "Not decided: " in said
+    assert conflicts.list_open(site.desk) == []

@@ -42,6 +42,7 @@ def many(number, word="t"):
     ("name", "raw", "said"),
     [
         ("tags", many(100_000), "100,000 elements, at most 1,000"),
+        ("tags", many(limits.MAX_ELEMENTS + 1), "1,001 elements, at most 1,000"),
         ("tags", ["x" * limits.MAX_FIELD_CHARS, "y"], "250,001 characters, at most 250,000"),
         ("subject", "x" * 1_000_000, "1,000,000 characters, at most 250,000"),
         ("subject", {"a": many(15_000, "x" * 20)}, "characters, at most 250,000"),
@@ -83,6 +84,12 @@ def test_of_a_record_that_is_too_large_the_longest_fields_are_left_out(monkeypat
     assert values["subject"] == "s" * 300
     assert values["tags"] == ["t" * 400]
     assert "900 characters, in a record of which 1,000 are allowed" in values["description"].why
+
+
+def test_what_lists_and_objects_hold_counts_in_a_record_too(monkeypatch):
+    monkeypatch.setattr(limits, "MAX_RECORD_CHARS", 1_000)
+    values = MAP.extract({"subject": "s" * 700, "status": {"a": ["b" * 400]}})
+    assert "700 characters, in a record of which 1,000 are allowed" in values["subject"].why
 
 
 def test_a_tag_that_is_too_long_is_unreadable_by_itself():

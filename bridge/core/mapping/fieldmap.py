@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.core.model.limits import MAX_FIELD_CHARS, over_record_limit, size_of, why_too_large
+from bridge.core.model import limits
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.syncs import QUARANTINE, UnknownPolicy
 from bridge.core.model.values import Canonical, Marker, NotCarried, Raw, Unreadable
@@ -83,21 +83,24 @@ class EntityMap:
         What is too large to be handled (`model.limits`) is unreadable.
         """
         values: dict[str, Raw | Marker | Unreadable] = {}
-        chars: dict[str, int] = {}
+        total = 0
         for name, field_map in self.fields.items():
             value = values[name] = field_map.extract(record)
-            if isinstance(value, str) and len(value) <= MAX_FIELD_CHARS:  # as most are
-                chars[name] = len(value)
+            kind = type(value)
+            if kind in _NEVER_LARGE:
                 continue
-            if type(value) in _NEVER_LARGE:
+            if (chars := limits.chars_if_small(value)) is not None:
+                total += chars
                 continue
-            size = size_of(value)
-            if why := why_too_large(value, size, is_set=field_map.is_set):
+            size = limits.size_of(value)
+            if why := limits.why_too_large(value, size, is_set=field_map.is_set):
                 values[name] = Unreadable(why, Code.READ_LIMIT)
             else:
-                chars[name] = size.chars
-        for name, why in over_record_limit(chars).items():
-            values[name] = Unreadable(why, Code.READ_LIMIT)
+                total += size.chars
+        if total > limits.MAX_RECORD_CHARS:
+            sizes = {name: limits.size_of(value).chars for name, value in values.items()}
+            for name, why in limits.over_record_limit(sizes).items():
+                values[name] = Unreadable(why, Code.READ_LIMIT)
         return values
 
     @property
@@ -109,16 +112,20 @@ class EntityMap:
         """Return the record's fields in canonical values, for matching; absent ones left out."""
         values: dict[str, Canonical | Unreadable] = {}
         for name, raw in self.extract(record).items():
-            if isinstance(raw, Marker):
+            if type(raw) is Marker:
                 continue
             field_map = self.fields[name]
             if field_map.is_set and not isinstance(raw, Unreadable):
-                elements = [field_map.read(element) for element in raw or ()]
-                readable = {element for element in elements if isinstance(element, str)}
-                values[name] = tuple(sorted(readable))
+                values[name] = _read_set(field_map.read, raw)
             else:  # reading passes on why nothing can be read
                 values[name] = field_map.read(raw)
         return values
+
+
+def _read_set(read: Callable[[Raw], Canonical | Unreadable], raw: Raw) -> tuple[str, ...]:
+    """Return the elements that can be read, each once and in order."""
+    elements = map(read, raw or ())
+    return tuple(sorted({element for element in elements if isinstance(element, str)}))
 
 
 def without_directory(revision: str) -> str:

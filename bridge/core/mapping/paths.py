@@ -38,6 +38,9 @@ _TRIALS: tuple[Any, ...] = (None, "x", ["x", "y"], {"x": "x"})
 
 Extract = Callable[[Mapping[str, Any]], "Raw | Marker | Unreadable"]
 
+_SINGLE = frozenset((str, int, float, bool, type(None)))
+"""Kinds of JSON that hold nothing: of these a value is what it is."""
+
 _KNOWN = frozenset(Functions.FUNCTION_TABLE)
 _FIRST_ONLY = frozenset(
     (
@@ -159,9 +162,17 @@ def _getter(names: tuple[str, ...], whole: str) -> Extract:
     `whole`: the object on the way that is always shown whole; empty: there is none.
     """
     shown_whole = whole.count(".") + 1 if whole else len(names)
-    if len(names) == 1:
-        name = names[0]
-        return lambda record: _believed(record.get(name, ABSENT))
+    first, last = names[0], names[-1]
+
+    def get_at_top(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
+        value = record.get(first, ABSENT)
+        return value if type(value) in _SINGLE else _believed(value)
+
+    def get_one_level_in(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
+        outer = record.get(first)
+        if type(outer) is dict and type(value := outer.get(last, ABSENT)) in _SINGLE:
+            return value
+        return get(record)
 
     def get(record: Mapping[str, Any]) -> Raw | Marker | Unreadable:
         value: Any = record
@@ -179,12 +190,12 @@ def _getter(names: tuple[str, ...], whole: str) -> Extract:
                 return None if depth >= shown_whole else ABSENT
         return _believed(value)
 
-    return get
+    return {1: get_at_top, 2: get_one_level_in}.get(len(names), get)
 
 
 def _believed(value: Raw) -> Raw | Unreadable:
     """Return a value, unless the vendor showed none that could be one."""
-    if type(value) is not str and shows_no_number(value):
+    if type(value) not in _SINGLE and shows_no_number(value):
         return Unreadable("the vendor shows a number that JSON does not have (NaN or infinity)")
     return value
 

@@ -12,6 +12,8 @@ from bridge.core.model.values import Canonical, NotCarried, Raw, Unreadable, sho
 LEAVE = "leave"
 UNASSIGN = "unassign"
 """Both: what somebody outside the table becomes (`AgentTable.unmapped`)."""
+_NAMES = (str, int)
+"""What a connection's own name for a person may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class AgentTable:
 
     def email_of(self, raw: Raw) -> str | None:
         """Return the person whom the connection calls so; None: nobody that is known."""
-        return self._emails.get(raw) if isinstance(raw, str | int) else None
+        return self._emails.get(raw) if isinstance(raw, _NAMES) else None
 
     def name_of(self, email: Canonical) -> Raw | None:
         """Return the connection's name for a person; None: it has none."""
@@ -102,12 +104,12 @@ def agent_transform(table: AgentTable, groups: Sequence[str] = ()) -> Transform:
     prefixes = tuple(groups)
 
     def is_group(raw: Raw) -> bool:
-        return bool(prefixes) and isinstance(raw, str) and raw.startswith(prefixes)
+        return isinstance(raw, str) and raw.startswith(prefixes)
 
     def read(raw: Raw) -> Canonical | Unreadable:
-        if not isinstance(raw, str | int) or isinstance(raw, bool):
+        if not isinstance(raw, _NAMES) or isinstance(raw, bool):
             return Unreadable(f"{shown(raw)} names no agent")
-        if is_group(raw):
+        if prefixes and is_group(raw):
             why = f"{shown(raw)} is a group, and a group is never read as a person"
             return Unreadable(why, Code.READ_GROUP)
         email = table.email_of(raw)

@@ -11,7 +11,6 @@ from typing import Any
 from bridge.core.mapping.as_chain import Chain
 from bridge.core.mapping.paths import Path
 from bridge.core.mapping.read_helpers import cut
-from bridge.core.mapping.transforms import Transform
 from bridge.core.mapping.value_tables import Table
 from bridge.core.model.entities import Field
 from bridge.core.model.outcome_codes import Code
@@ -20,6 +19,8 @@ from bridge.core.model.values import ABSENT, Canonical, Marker, NotCarried, Raw,
 Extract = Callable[[Mapping[str, Any]], Raw | Marker | Unreadable]
 Read = Callable[[Raw], Canonical | Unreadable]
 Write = Callable[[Canonical], Raw | NotCarried]
+_NO_RAW = frozenset((Marker, Unreadable))
+"""Kinds of what `extract` returns where there is no raw value."""
 
 
 # --- extract: a record -> the raw value -----------------------------------------------------------
@@ -66,33 +67,36 @@ def _combined(paths: Sequence[Path], combine: Callable[[Any], Any]) -> Extract:
 
 def make_reader(field: Field, table: Table | None, chain: Chain, default: Canonical) -> Read:
     """Return the function from the system's space to ours; `default` stands in for null."""
-    name, helpers = field.name, chain.helpers
+    helpers, is_tabled, not_shown = chain.helpers, table is not None, f"{field.name} was not shown"
     translate = _translator(field, table, chain)
 
     def read(raw: Raw) -> Canonical | Unreadable:
-        if isinstance(raw, Unreadable):
-            return raw
-        if isinstance(raw, Marker):
-            return Unreadable(f"{name} was not shown", Code.READ_ABSENT)
+        if type(raw) in _NO_RAW:
+            return raw if isinstance(raw, Unreadable) else Unreadable(not_shown, Code.READ_ABSENT)
         for helper in helpers:
             raw = helper(raw)
-        value = translate(raw)
+        value = translate(raw) if raw is not None or is_tabled else None
         return default if value is None else value
 
     return read
 
 
 def _translator(field: Field, table: Table | None, chain: Chain) -> Read:
-    """Return the translation itself: by a value table, by a transform, or as our own words."""
+    """Return the translation itself: by a value table, by a transform, or as our own words.
+
+    A table alone may be given null.
+    """
     if table is not None:
         return _by_table(field, table)
-    return _in_our_words(field) if chain.transform is None else _by_transform(chain.transform)
+    return _in_our_words(field) if chain.transform is None else chain.transform.read
 
 
 def _by_table(field: Field, table: Table) -> Read:
-    name = field.name
+    name, texts = field.name, table.texts()
 
     def read_listed(value: Raw) -> Canonical | Unreadable:
+        if type(value) is str and value in texts:
+            return texts[value]
         listed, canonical = table.get(value)
         if listed or (value is None and field.kind != "choice"):
             return canonical
@@ -106,16 +110,11 @@ def _in_our_words(field: Field) -> Read:
     name = field.name
 
     def read_choice(value: Raw) -> Canonical | Unreadable:
-        if value is None or (isinstance(value, str) and value in field.choices):
+        if isinstance(value, str) and value in field.choices:
             return value
         return Unreadable(f"{name} {shown(value)} is none of ours; give {name} a table `read`")
 
     return read_choice
-
-
-def _by_transform(transform: Transform) -> Read:
-    read = transform.read
-    return lambda value: None if value is None else read(value)
 
 
 def read_parent(raw: Raw) -> Canonical | Unreadable:

@@ -36,6 +36,10 @@ class Table:
         except TypeError:  # lists and objects cannot be keys, so they are in no table
             return False, None
 
+    def texts(self) -> dict[str, Any]:
+        """Return the rows whose key is text, as nearly all are: those are found quickest."""
+        return {key: value for (kind, key), value in self.rows.items() if kind is str}
+
 
 def typed_key(value: Any) -> tuple[type, Any]:
     """Return a key under which `true` is not 1, but 1.0 is."""

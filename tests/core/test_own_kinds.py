@@ -88,6 +88,7 @@ def test_reading(kind, raw, value):
         ("date", "2026-3-1", "is no date"),
         ("date", "20260301", "is no date"),
         ("date", 20260301, "is no date"),
+        ("date", "2026-W09-7", "is no date"),
         ("url", "javascript:alert(1)", "is no web address"),
         ("url", "https://", "is no web address"),
         ("url", "https://a b", "is no web address"),

@@ -19,9 +19,12 @@ from bridge.core.model.values import NO_NUMBER, Canonical, Raw, Unreadable, show
 
 LARGEST_WHOLE: Final = 2**53
 """Beyond it JSON's readers do not agree on which number is meant."""
+NUMBERS: Final = (int, float)
 MAX_URL_CHARS: Final = 2_000
 _NUMBER: Final = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,400})?")
 _SCHEMES: Final = frozenset({"http", "https"})
+_ORDINARY_URL: Final = re.compile(r"(https?://[A-Za-z0-9.-]++)((?:[/?#][!-~]*+)?)")
+"""An address of ASCII letters alone, without a port: nearly all are so. The host, and the rest."""
 _UP_TO_PATH: Final = re.compile(r"[^/?#]*")
 _NOT_IN_HOST: Final = frozenset('[]:\\<>"^`{|}%')
 _MAX_PORT: Final = 65_535
@@ -30,9 +33,9 @@ _MAX_PORT_DIGITS: Final = 5
 
 def number_of(raw: Raw) -> Canonical | Unreadable:
     """Return a number; one without a fraction is whole, however it is written."""
-    if not isinstance(raw, int | float) or isinstance(raw, bool):
+    if not isinstance(raw, NUMBERS) or isinstance(raw, bool):
         return Unreadable(f"{shown(raw)} is no number")
-    if abs(raw) > LARGEST_WHOLE or not math.isfinite(raw):
+    if not -LARGEST_WHOLE <= raw <= LARGEST_WHOLE:  # which NaN is not, either
         why = "is larger than numbers can be exchanged exactly; map it as text"
         return Unreadable(f"{shown(raw)} {why}", Code.READ_LIMIT)
     return int(raw) if raw == int(raw) else raw
@@ -64,6 +67,8 @@ def url_of(raw: Raw) -> Canonical | Unreadable:
     if len(text) > MAX_URL_CHARS:
         why = f"has {len(text):,} characters, at most {MAX_URL_CHARS:,} are allowed"
         return Unreadable(f"the address {shown(raw)} {why}", Code.READ_LIMIT)
+    if ordinary := _ORDINARY_URL.fullmatch(text):
+        return ordinary[1].lower() + ordinary[2]
     scheme, _, rest = text.partition("://")
     place = _UP_TO_PATH.match(rest)
     given = place[0] if place is not None else ""

@@ -6,9 +6,17 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final
 
+from bridge.core.mapping.scalar_forms import NUMBERS
 from bridge.core.model.values import Canonical, Raw, Unreadable, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_IN_UTC: Final = _EPOCH.replace(tzinfo=None)
+_REST_OF_UTC: Final = {
+    len("2026-03-01T09:30:00Z"): ".000000+00:00",
+    len("2026-03-01T09:30:00.123Z"): "000+00:00",
+    len("2026-03-01T09:30:00.123456Z"): "+00:00",
+}
+"""What stands in place of the Z of such a time as it is kept, by the length of the text."""
 _OFFSET: Final = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _LATEST: Final = 253_402_300_799
 """Seconds: the last of the year 9999."""
@@ -32,13 +40,34 @@ def moment_of(raw: Raw, assumed: timezone | None = None) -> Canonical | Unreadab
         at = datetime.fromisoformat(raw)
     except (TypeError, ValueError):
         return Unreadable(f"{shown(raw)} is no ISO 8601 time")
+    if _is_usual_utc(raw):
+        return raw[:-1] + _REST_OF_UTC[len(raw)]
     if at.tzinfo is None and assumed is None:
         return Unreadable(f"{shown(raw)} has no offset: which moment it means is not known")
     try:
         placed = at if at.tzinfo is not None else at.replace(tzinfo=assumed)
-        return placed.astimezone(UTC).isoformat(timespec="microseconds")
+        return _kept(placed.astimezone(UTC).replace(tzinfo=None))
     except OverflowError:
         return Unreadable(f"{shown(raw)} is outside the calendar")
+
+
+def _is_usual_utc(time: str) -> bool:
+    """Return whether a text that is a time is written as nearly all systems write one in UTC.
+
+    24:00, which some versions of Python take, is not: it is of the next day.
+    """
+    return (
+        len(time) in _REST_OF_UTC
+        and time[4:17:3] == "--T::"
+        and time[19] in ".Z"
+        and time[-1] == "Z"
+        and time[11:13] != "24"
+    )
+
+
+def _kept(in_utc: datetime) -> str:
+    """Return a time in UTC, which does not say so itself, in the one form in which it is kept."""
+    return f"{in_utc.isoformat()}{'' if in_utc.microsecond else '.000000'}+00:00"
 
 
 def offset_of(text: Any) -> timezone | None:
@@ -52,16 +81,16 @@ def offset_of(text: Any) -> timezone | None:
 
 def moment_of_unix(raw: Raw, per_second: int) -> Canonical | Unreadable:
     """Return the time that a number of seconds, or parts of them, since 1970 stands for."""
-    if not isinstance(raw, int | float) or isinstance(raw, bool):
+    if not isinstance(raw, NUMBERS) or isinstance(raw, bool):
         return Unreadable(f"{shown(raw)} is no number of seconds since 1970")
     latest = _LATEST * per_second
     if not -latest <= raw <= latest:
         return Unreadable(f"{shown(raw)} is outside the calendar; is it in another unit?")
     try:
-        at = _EPOCH + timedelta(microseconds=round(raw * (1_000_000 // per_second)))
+        at = _EPOCH_IN_UTC + timedelta(0, 0, round(raw * (1_000_000 // per_second)))
     except OverflowError:
         return Unreadable(f"{shown(raw)} is outside the calendar; is it in another unit?")
-    return at.isoformat(timespec="microseconds")
+    return _kept(at)
 
 
 def unix_of_moment(value: Canonical, per_second: int) -> Raw:
@@ -79,6 +108,17 @@ def day_of(raw: Raw, form: str) -> Canonical | Unreadable:
         except ValueError:
             pass
     return Unreadable(f"{shown(raw)} is no date of the form {form}")
+
+
+def iso_day_of(raw: Raw) -> Canonical | Unreadable:
+    """Return a day that is written as `2026-03-01`, as it is."""
+    try:
+        # Python reads other ways to write a day, too, but writes this one alone.
+        if (day := date.fromisoformat(raw).isoformat()) == raw:
+            return day
+    except (TypeError, ValueError):
+        pass
+    return day_of(raw, "YYYY-MM-DD")
 
 
 def written_day(value: Canonical, form: str) -> Raw:

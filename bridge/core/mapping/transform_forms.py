@@ -216,7 +216,7 @@ _DAYS: Final = {
         write=partial(time_forms.written_day, form=form),
     )
     for form in time_forms.DATE_FORMS
-}
+} | {"YYYY-MM-DD": TRANSFORMS["date"]}
 _NUMBERS: Final = {
     "number": TRANSFORMS["number"],
     **{

@@ -15,7 +15,7 @@ from typing import Any
 
 from bridge.core.mapping.email_address import address_of
 from bridge.core.mapping.scalar_forms import json_of, json_value, number_of, url_of
-from bridge.core.mapping.time_forms import day_of, moment_of
+from bridge.core.mapping.time_forms import iso_day_of, moment_of
 from bridge.core.model.capabilities import JSON_KINDS, JsonKind
 from bridge.core.model.limits import MAX_ELEMENT_CHARS
 from bridge.core.model.outcome_codes import Code
@@ -89,7 +89,7 @@ def _tag(raw: Raw) -> Canonical | Unreadable:
         if raw.isascii()
         else unicodedata.normalize("NFC", unicodedata.normalize("NFD", raw).casefold())
     )
-    tag = _IN_FRONT.sub("", folded, count=1).rstrip()
+    tag = (folded if folded[:1].isalnum() else _IN_FRONT.sub("", folded, count=1)).rstrip()
     return tag or Unreadable(f"the tag {shown(raw)} is empty")
 
 
@@ -126,7 +126,7 @@ TRANSFORMS: Mapping[str, Transform] = {
         Transform(
             "date",
             ("date",),
-            lambda raw: day_of(raw, "YYYY-MM-DD"),
+            iso_day_of,
             _unchanged,
             "a day, as 2026-03-01",
         ),

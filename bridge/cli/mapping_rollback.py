@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from bridge.cli.mapping_undo import ACT, show, undo_and_publish
+from bridge.cli.mapping_undo import print_forecast, undo_and_publish
 from bridge.cli.operator import at_desk
+from bridge.cli.planning import looking
 from bridge.cli.process import working
 from bridge.cli.publish_options import How, asked_how
 from bridge.cli.publishing import go_on
-from bridge.cli.screen import say
-from bridge.operations import mapping_folders, revisions
+from bridge.cli.screen import say, say_json
+from bridge.operations import mapping_folders, mapping_rollback, revisions
 from bridge.operations.desk import Desk
 
 
@@ -32,12 +33,14 @@ def rollback(number: int, undoes: bool, **options: Any) -> None:
     with at_desk(files_have_changed=True, revision=number) as desk:
         how.refuse_files(desk)
         found = revisions.get(desk, number)
-        if not (undoes and not how.dry_run):
+        if undoes and how.dry_run:
             made = revisions.draft(desk, found.files, accept=how.accept)
-            if undoes and not how.as_json:
-                with show(desk, number, made):
-                    return
-            go_on(desk, made, how, ACT, None)
+            with looking() as look, mapping_rollback.forecast(desk, number, made, look) as told:
+                say_json(told.as_data()) if how.as_json else print_forecast(told)
+            return
+        if not undoes:
+            made = revisions.draft(desk, found.files, accept=how.accept)
+            go_on(desk, made, how, mapping_rollback.ACT, None)
             _say_if_folder_differs(desk, how)
             return
     with working("undo") as (bridge, desk):

@@ -29,10 +29,12 @@ def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:
         say(f"nothing to publish: these are the files of revision {made.follows}")
 
 
-def print_published(number: int, run: int) -> None:
+def print_published(number: int, run: int, writes: int) -> None:
     """Say that a revision is in force, and what becomes of the tickets."""
     say(f"revision {number} is in force; what runs takes it up within seconds")
-    if run:
+    if run and not writes:
+        say("nothing is to be written for it")
+    elif run:
         say(f"run {run} brings the tickets to it: `bridge runs show {run}` shows how far it is")
         say(f"`bridge mappings rollback {number - 1} --undo` takes both back")
 

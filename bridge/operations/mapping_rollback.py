@@ -7,9 +7,10 @@ do it again. Once the mappings of before are in force, it would not: then they g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from bridge.core.planning.planned_write import PlannedWrite
 from bridge.errors import Busy, NotPossible
@@ -18,11 +19,17 @@ from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import LeftToDo
 from bridge.ledger.timeline import TimelineEntry
 from bridge.operations import link as link_acts
-from bridge.operations import run_states, undo_forecasts, undos
+from bridge.operations import revisions, run_states, undo_forecasts, undos
 from bridge.operations.desk import Desk
-from bridge.operations.revisions import get
+from bridge.operations.mapping_effect import Look
+from bridge.operations.mapping_runs import EffectPlan
+from bridge.operations.revisions import RevisionDraft
 from bridge.runs import pausing, remapping, undo
+from bridge.workbench.effect import LinkEffect
+from bridge.workbench.effect_summary import EffectSummary
 
+ACT: Final = "mappings rolled back"
+"""What the audit calls it."""
 WorkOff = Callable[[int], LeftToDo]
 MAX_RUNS: Final = 1000
 """Runs that are looked through for those of revisions."""
@@ -61,7 +68,7 @@ def runs_since(desk: Desk, number: int) -> list[RunRow]:
 
     Where its files were in force once more later, it is those since then. Raises UnknownName.
     """
-    wanted = get(desk, number).head.checksum
+    wanted = revisions.get(desk, number).head.checksum
     with desk.ledger.read() as tx:
         heads = mapping_revisions.list_all(tx, MAX_REVISIONS)
         runs = run_records.recent(tx, MAX_RUNS, kinds=[remapping.RUN])
@@ -74,6 +81,9 @@ class ForetoldUndo:
     """What taking changes back will do, as far as the ledger knows."""
 
     runs: list[RunRow]
+    """Those that have written something."""
+    stopped: list[RunRow]
+    """Those that have written nothing yet, and are ended before they do."""
     kept: list[KeptField]
     """What is left as it is."""
     back: dict[str, set[tuple[str, str]]]
@@ -89,10 +99,13 @@ class ForetoldUndo:
 
 def foretell(desk: Desk, number: int) -> ForetoldUndo:
     """Return what it will do to take back what was published since a revision."""
-    runs = runs_since(desk, number)
-    found = ForetoldUndo(runs, [], {})
-    for run in runs:
+    found = ForetoldUndo([], [], [], {})
+    for run in runs_since(desk, number):
         one = undo_forecasts.forecast(desk, run.id)
+        if one.back or one.left:
+            found.runs.append(run)
+        elif run.finished_at is None:
+            found.stopped.append(run)
         for link_id, back in one.back.items():
             found.back.setdefault(link_id, set()).update(back)
         found.kept.extend(
@@ -101,6 +114,53 @@ def foretell(desk: Desk, number: int) -> ForetoldUndo:
             for kept in _kept_of(desk, left.link, left.ref, left.why, left.fields)
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackForecast:
+    """All that going back to a revision will do, with what was written since."""
+
+    made: RevisionDraft
+    undo: ForetoldUndo
+    besides: EffectSummary
+    """What the older mappings write besides what is taken back."""
+    plan: EffectPlan | None
+    """What they would write by themselves."""
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for programs."""
+        back, runs = self.undo, [*self.undo.runs, *self.undo.stopped]
+        revisions_of = {run.id: run.figures.get("mapping_revision") for run in runs}
+        told = {
+            "runs": [{"run": run, "revision": number} for run, number in revisions_of.items()],
+            "tickets": len(back.back),
+            "left": [asdict(each) for each in back.kept],
+        }
+        return revisions.draft_as_json(self.made, None, self.besides) | {"run": None, "undo": told}
+
+
+@contextmanager
+def forecast(
+    desk: Desk, number: int, made: RevisionDraft, look: Look
+) -> Iterator[RollbackForecast]:
+    """Foretell all that going back to a revision does; `look` and the plan: see `planned`."""
+    foretold, besides = foretell(desk, number), EffectSummary(made.context.fields)
+
+    def take(effect: LinkEffect) -> None:
+        left = [write for write in effect.writes if not foretold.covers(effect.link, write)]
+        if left:
+            besides.add(LinkEffect(effect.link, effect.subject, writes=left), left[0].entity)
+
+    with revisions.planned(desk, made, look, take=take) as plan:
+        if plan is not None and besides.writes:
+            besides.unsafe += plan.summary.unsafe
+        yield RollbackForecast(made, foretold, besides, plan)
+
+
+def take_back_since(desk: Desk, number: int, work_off: WorkOff) -> Iterator[TakenBack]:
+    """Take back what the runs since a revision wrote, one after the other; see `take_back`."""
+    for run in runs_since(desk, number):
+        yield take_back(desk, run.id, work_off)
 
 
 def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
@@ -113,8 +173,10 @@ def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
     _end(desk, run_id, work_off)
     with desk.ledger.read() as tx:
         run = run_records.get(tx, run_id)
-        standing = undos.standing(tx, run, desk.now()) if run is not None else None
-    if standing is not None and standing.refused:
+        if run is None or not undo.records(tx, run_id):
+            return TakenBack(run_id, [], [])
+        standing = undos.standing(tx, run, desk.now())
+    if standing.refused:
         raise NotPossible(standing.refused)
     running = undos.start_undo(desk, run_id, delete_created=False)
     left = work_off(running.id)
@@ -133,6 +195,11 @@ def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
     tickets = sorted({each.link_id for each in entries if each.kind == undo.UNDONE})
     left_alone = [each for each in entries if each.kind == undo.LEFT]
     return TakenBack(run_id, tickets, _kept(desk, left_alone))
+
+
+def tickets_of(taken: Sequence[TakenBack]) -> set[str]:
+    """Return of which tickets something was taken back."""
+    return {link_id for one in taken for link_id in one.tickets}
 
 
 def _end(desk: Desk, run_id: int, work_off: WorkOff) -> None:
@@ -168,14 +235,14 @@ def _kept_of(
         yield KeptField(link_id, ref, name, why, by, at)
 
 
-def let_go_on(desk: Desk, tickets: Sequence[str]) -> int:
-    """Let tickets go on of which something was taken back; return how many are left paused.
+def let_go_on(desk: Desk, taken: Sequence[TakenBack]) -> int:
+    """Let the tickets go on of which something was taken back; return how many are left paused.
 
     For when other mappings are in force, by which nothing of it would be written again. One that
     somebody has in hand stays paused: `bridge link resume` lets it go on.
     """
     left = 0
-    for link_id in tickets:
+    for link_id in sorted(tickets_of(taken)):
         try:
             link_acts.resume(desk, link_id)
         except Busy:

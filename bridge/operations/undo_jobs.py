@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from functools import partial
 
 from bridge.errors import BridgeError, Busy, NotPossible
 from bridge.ledger.run_writes import LeftToDo
@@ -24,7 +24,6 @@ from bridge.operations.mapping_runs import CarryingOut
 
 log = logging.getLogger(__name__)
 
-ACT: Final = "mappings rolled back"
 WorkOff = Callable[[Desk, int], LeftToDo]
 """Sees to it that a run is through, and says what is left of it."""
 
@@ -64,7 +63,7 @@ class UndoJob:
     @property
     def tickets(self) -> int:
         """Return of how many tickets something was taken back."""
-        return len({link for each in self.taken for link in each.tickets})
+        return len(mapping_rollback.tickets_of(self.taken))
 
     def run(self, desk: Desk, work_off: WorkOff, *, accept: bool, override_unsafe: bool) -> None:
         """Do it; whatever comes of it, the job says so. Nothing is raised."""
@@ -87,10 +86,9 @@ class UndoJob:
             raise NotPossible(f"it is more than the guard lets through: {'; '.join(unsafe)}")
         in_step = not mapping_folders.notice(desk.config)
         self.stage = UndoStage.TAKING_BACK
-        found = mapping_rollback.runs_since(desk, self.number)
-        self.runs = len(found)
-        for run in found:
-            taken = mapping_rollback.take_back(desk, run.id, lambda id_: work_off(desk, id_))
+        self.runs = len(mapping_rollback.runs_since(desk, self.number))
+        through = partial(work_off, desk)
+        for taken in mapping_rollback.take_back_since(desk, self.number, through):
             self.taken.append(taken)
         self.stage = UndoStage.PUBLISHING
         # Made anew, for most of what it would have written stands there again.
@@ -104,12 +102,11 @@ class UndoJob:
                     note=f"back to revision {self.number}",
                     accept=accept,
                     carrying_out=carrying_out,
-                    act=ACT,
+                    act=mapping_rollback.ACT,
                 )
             self.revision = revision.number
             mapping_edits.keep_in_step(desk, revision, in_step=in_step)
-        tickets = sorted({link for each in self.taken for link in each.tickets})
-        self.paused = mapping_rollback.let_go_on(desk, tickets)
+        self.paused = mapping_rollback.let_go_on(desk, self.taken)
 
 
 @dataclass(slots=True)

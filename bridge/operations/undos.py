@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from bridge.clock import Clock
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
 from bridge.errors import Busy, NotPossible, UnknownName
@@ -250,25 +250,30 @@ def work_off(bridge: Bridge, undo_id: int) -> LeftToDo:
 
     Something is left when all that remains waits for connections that an operator must resume.
     """
-    until = time.monotonic() + UNDO_TIMEOUT
-    while True:
-        bridge.drain()
-        left, only_operator_helps = _left(bridge.ledger, undo_id)
-        if only_operator_helps or time.monotonic() > until:
-            return left
-        bridge.clock.sleep(LOOK_SECONDS)
+    return _await(bridge.ledger, bridge.clock, undo_id, LOOK_SECONDS, bridge.drain)
 
 
 def wait_for(desk: Desk, undo_id: int) -> LeftToDo:
     """Wait until the workers have done the undo; return what is left of it, as `work_off` does."""
-    clock = desk.context.clock
-    until = clock.now() + timedelta(seconds=UNDO_TIMEOUT)
     desk.announce()
+    return _await(desk.ledger, desk.context.clock, undo_id, WAIT_SECONDS)
+
+
+def _await(
+    ledger: Ledger,
+    clock: Clock,
+    undo_id: int,
+    seconds: float,
+    before_each_look: Callable[[], object] = lambda: None,
+) -> LeftToDo:
+    """Look every so many seconds until an undo is done, or nothing of what is left can be done."""
+    until = clock.now() + timedelta(seconds=UNDO_TIMEOUT)
     while True:
-        left, only_operator_helps = _left(desk.ledger, undo_id)
+        before_each_look()
+        left, only_operator_helps = _left(ledger, undo_id)
         if only_operator_helps or clock.now() > until:
             return left
-        clock.sleep(WAIT_SECONDS)
+        clock.sleep(seconds)
 
 
 def _left(ledger: Ledger, undo_id: int) -> tuple[LeftToDo, bool]:

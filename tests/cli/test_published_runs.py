@@ -197,7 +197,7 @@ def test_what_was_written_for_a_change_is_taken_back_but_for_what_humans_changed
     files = mapping_folder(estate, 1)
     publish(estate, "import", files)
     in_force(estate)
-    mapping_rollback.let_go_on(desk_of(estate), taken.tickets)
+    mapping_rollback.let_go_on(desk_of(estate), [taken])
     estate.settle()
     theirs = estate.refs("product", pending[0])["helpdesk"]
     expected = {name: dict(table) for name, table in before.items()}
@@ -210,7 +210,7 @@ def test_what_was_written_for_a_change_is_taken_back_but_for_what_humans_changed
 
 def test_what_is_left_is_named_before_anything_is_taken_back(estate):
     change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
-    publish(estate, "publish")
+    run = publish(estate, "publish")["run"]
     in_force(estate)
     estate.settle()
     edited, other = sorted(
@@ -223,15 +223,50 @@ def test_what_is_left_is_named_before_anything_is_taken_back(estate):
     assert "1 ticket will be taken back, 1 left as it is\n" in said
     assert f"  product:{edited}  status: status changed there since (set last at product" in said
     assert "besides" not in said
+    (told,) = estate.command("mappings", "rollback", "1", "--undo", "--dry-run", "--json").split(
+        "\n"
+    )[:-1]
+    told = json.loads(told)
+    assert told["undo"]["runs"] == [{"run": run, "revision": 2}]
+    assert told["undo"]["tickets"] == 1
+    (left,) = told["undo"]["left"]
+    assert (left["ref"], left["field"], left["by"]) == (f"product:{edited}", "status", "product")
+    assert (told["follows"], told["run"], told["effect"]["writes"]) == (2, None, [])
+    assert [each["file"] for each in told["differences"]] == ["switch.yaml"]
     with opened(estate.folder, "local:ana") as desk:
         made = revisions.draft(desk, revisions.get(desk, 1).files)
-        with mapping_undo.show(desk, 1, made) as (_plan, question):
-            assert question == "Take back 1 ticket, publish this?"
+        with mapping_rollback.forecast(desk, 1, made, lambda _seen: None) as foretold:
+            assert mapping_undo.question(foretold) == "Take back 1 ticket, publish this?"
     foretold = mapping_rollback.foretell(desk_of(estate), 1)
     (theirs,) = [x.id for x in estate.links() if x.sides["product"].remote_id == other]
     assert foretold.back == {theirs: {("product", "status")}}
     (taken,) = undo(estate, 1)
     assert (list(foretold.back), foretold.kept) == (taken.tickets, taken.kept)
+
+
+def test_a_run_that_has_written_nothing_is_not_named_as_taken_back(estate):
+    change(estate.folder / "mappings", "switch.yaml", {"max_length: 500": "max_length: 400"})
+    said = estate.command("mappings", "publish", "--yes")
+    assert "nothing is to be written for it" in said
+    assert "run " not in said
+    in_force(estate)
+    estate.settle()
+    (run,) = mapping_runs_of(estate.ledger)
+    assert run.finished_at is not None
+    said = estate.command("mappings", "rollback", "1", "--undo", "--dry-run")
+    assert "no ticket was written to since: there is nothing to take back" in said
+    assert "run " not in said
+    (taken,) = undo(estate, 1)
+    assert (taken.tickets, taken.kept) == ([], [])
+    with estate.ledger.read() as tx:
+        assert run_records.recent(tx, 10, kinds=["undo"]) == []
+
+
+def test_a_run_that_has_written_nothing_yet_is_ended_and_said_so(estate):
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    run = publish(estate, "publish")["run"]
+    said = estate.command("mappings", "rollback", "1", "--undo", "--dry-run")
+    assert f"run {run}, for revision 2, has written nothing yet, and is ended\n" in said
 
 
 def mapping_folder(estate, number):

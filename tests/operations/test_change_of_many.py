@@ -191,7 +191,7 @@ def test_three_changes_write_what_was_planned_and_one_is_taken_back(world):
     }
     _run, _summary, writes = publish(estate, shipped)
     work_off(estate)
-    assert mapping_rollback.let_go_on(desk_of(estate), taken.tickets) == 0
+    assert mapping_rollback.let_go_on(desk_of(estate), [taken]) == 0
     work_off(estate)
     edited = {
         (name, made[number][name]) for number in range(0, 5 * EVERY, EVERY) for name in MEMBERS
@@ -234,7 +234,7 @@ def test_three_changes_write_what_was_planned_and_one_is_taken_back(world):
         "anonymous_traits.order",
         "custom_fields.order",
     }
-    assert mapping_rollback.let_go_on(desk_of(estate), taken.tickets) == 0
+    assert mapping_rollback.let_go_on(desk_of(estate), [taken]) == 0
     work_off(estate)
 
     # A moved owner writes nothing by itself.

@@ -53,7 +53,8 @@ def _print(runs: Iterable[RunState]) -> None:
     for column in COLUMNS:
         table.add_column(column, no_wrap=column not in FOLDED, min_width=FOLDED.get(column))
     for run in runs:
-        state = f"{run.state}: {run.why}" if run.state in {"failed", "waits"} else run.state
+        told = run.why and run.state not in {"paused", "stopped"}
+        state = f"{run.state}: {run.why}" if told else run.state
         begun, far = when(run.started_at), _far(run.done, run.total)
         table.add_row(run.id, begun, run.what, run.phase, far, str(run.written), state)
     Screen().print_whole(table)
@@ -114,7 +115,6 @@ def resume(run: int, yes: bool) -> None:
 
 def _confirm(preview: RunActPreview, *, yes: bool) -> None:
     _say_run(preview.run)
-    for consequence in preview.consequences:
-        say(f"  - {consequence}")
+    say(*(f"  - {consequence}" for consequence in preview.consequences))
     if not yes:
         click.confirm("Go on?", abort=True)

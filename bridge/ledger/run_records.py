@@ -72,11 +72,13 @@ RunFigures = TypedDict(
         "undoes": int,
         "timeline": int,
         # Of a change of the mappings: how many links it goes through, how many writes were
-        # confirmed, how many links were left alone, and the revision that it has put in force.
+        # confirmed, how many links were left alone, the revision that it has put in force, and the
+        # runs that write first to links that it goes through.
         "links": int,
         "planned": int,
         "left alone": int,
         "mapping_revision": int,
+        "comes_after": list[int],
     },
     total=False,
 )
@@ -188,6 +190,14 @@ def add_to_figures(tx: Tx, run_id: int, more: Mapping[str, int]) -> None:
     figures: dict[str, Any] = tx.execute(locked).scalar() or {}
     added = {name: figures.get(name, 0) + count for name, count in more.items()}
     tx.execute(update(run).where(run.c.id == run_id).values(figures=figures | added))
+
+
+def add_to_comes_after(tx: Tx, run_id: int, others: Collection[int]) -> None:
+    """Note that a run goes on only behind what other runs write, whoever else notes it."""
+    locked = select(run.c.figures).where(run.c.id == run_id).with_for_update()
+    figures: RunFigures = tx.execute(locked).scalar() or RunFigures()
+    known = {*figures.get("comes_after", ()), *others}
+    set_figures(tx, run_id, {**figures, "comes_after": sorted(known)})
 
 
 def extend_claim(

@@ -162,6 +162,13 @@ def outstanding(tx: Tx, run_ids: Collection[int]) -> dict[int, OutstandingWork]:
     return found
 
 
+def writing_to(tx: Tx, link_ids: Collection[str], kind: str) -> set[int]:
+    """Return the runs of a kind that are still to write to any of these links."""
+    waits = (work.c.link_id.in_(list(link_ids)), work.c.parked_at.is_(None), run.c.kind == kind)
+    rows = select(run.c.id).join(work, work.c.run_id == run.c.id).where(*waits).distinct()
+    return set(tx.execute(rows).scalars())
+
+
 def undo_keys(run_id: int) -> str:
     """Return the beginning of the keys of all work that takes a run back."""
     return f"undo:{run_id}:"

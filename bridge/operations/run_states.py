@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from bridge.core.model.counting import counted
 from bridge.errors import UnknownName
-from bridge.ledger import failing_runs, run_records, run_writes
+from bridge.ledger import failing_runs, paused_runs, run_records, run_writes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
 from bridge.ledger.run_writes import OutstandingWork
@@ -50,7 +51,7 @@ class RunState:
     entity: str
     state: RunStateName
     why: str
-    """Why it waits, failed, or was stopped."""
+    """What it waits for, also while it is under way, or why it failed or was stopped."""
     phase: str
     """The first phase that has not ended; of a run that is over, the last."""
     done: int
@@ -107,15 +108,56 @@ def state_of(tx: Tx, run_id: int, now: datetime) -> RunState:
 def of(tx: Tx, runs: Collection[RunRow], now: datetime) -> list[RunState]:
     """Return how these runs are."""
     ids = [run.id for run in runs]
-    outstanding, written = run_writes.outstanding(tx, ids), run_writes.count(tx, ids)
+    first = {run_id for run in runs for run_id in _come_first(run)}
+    outstanding = run_writes.outstanding(tx, {*ids, *first})
+    written = run_writes.count(tx, ids)
     named = {run.connection for run in runs}
     named.update(name for left in outstanding.values() for name in left.waiting)
     shut = availability.shut(tx, named, now)
-    return [_state(run, outstanding[run.id], written.get(run.id, 0), shut) for run in runs]
+    paused = set(paused_runs.listed(tx)) if first else set()
+    ahead = {run_id: _ahead(run_id, outstanding[run_id], shut, paused) for run_id in first}
+    return [_state(run, outstanding[run.id], written.get(run.id, 0), shut, ahead) for run in runs]
 
 
-def _state(run: RunRow, left: OutstandingWork, written: int, shut: Mapping[str, str]) -> RunState:
-    name, why = _name_and_why(run, left, shut)
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What other runs are to write before one goes on."""
+
+    words: str = ""
+    """Empty: nothing, or no more."""
+    stuck: bool = False
+    """It is not written by itself: somebody has paused it, or a connection is not called."""
+
+
+def _come_first(run: RunRow) -> list[int]:
+    """Return the runs whose writes a run comes after, as far as it goes on at all."""
+    return run.figures.get("comes_after", []) if run.finished_at is None else []
+
+
+def _ahead(
+    run_id: int, left: OutstandingWork, shut: Mapping[str, str], paused: Collection[int]
+) -> _Ahead:
+    waiting = sum(left.waiting.values())
+    if not waiting:
+        return _Ahead()
+    whys = ["it is paused"] if run_id in paused else []
+    whys += [shut[name] for name in sorted(left.waiting) if name in shut]
+    writes = f"run {run_id} writes to the same tickets first, {counted(waiting, 'write')} left"
+    stuck = run_id in paused or all(name in shut for name in left.waiting)
+    return _Ahead("; ".join([writes, *whys]), stuck)
+
+
+def _state(
+    run: RunRow,
+    left: OutstandingWork,
+    written: int,
+    shut: Mapping[str, str],
+    ahead: Mapping[int, _Ahead],
+) -> RunState:
+    before = [ahead[run_id] for run_id in _come_first(run)]
+    words = "; ".join(each.words for each in before if each.words)
+    first = _Ahead(words, any(each.stuck for each in before))
+    name, why = _name_and_why(run, left, shut, first)
     phases = _phases(run, left)
     current = next((phase for phase in phases if not phase.ended), phases[-1])
     why_not = _why_not_paused(run, name)
@@ -157,7 +199,7 @@ def in_words(run: RunRow) -> str:
 
 
 def _name_and_why(
-    run: RunRow, left: OutstandingWork, shut: Mapping[str, str]
+    run: RunRow, left: OutstandingWork, shut: Mapping[str, str], first: _Ahead
 ) -> tuple[RunStateName, str]:
     if run.finished_at is not None and run.error:
         return ("stopped" if run.error == run_records.STOPPED else "failed"), run.error
@@ -167,11 +209,11 @@ def _name_and_why(
         return "paused", f"`bridge runs resume {run.id}` lets it go on"
     unlisted = [run.connection] if run.finished_at is None else []
     waits_for = sorted({*left.waiting, *unlisted})
-    if waits_for and all(name in shut for name in waits_for):
-        return "waits", "; ".join(shut[name] for name in waits_for)
+    if first.stuck or (waits_for and all(name in shut for name in waits_for)):
+        return "waits", first.words or "; ".join(shut[name] for name in waits_for)
     if run.error:
         return "waits", f"it is tried again, because {run.error}"
-    return "under way", ""
+    return "under way", first.words
 
 
 def _why_not_paused(run: RunRow, name: RunStateName) -> str:
@@ -191,7 +233,7 @@ def _phases(run: RunRow, left: OutstandingWork) -> list[RunPhase]:
     if run.kind == remapping.RUN:
         tickets = figures.get("links", run.seen if through else None)
         return [
-            RunPhase("going through the tickets", run.seen, tickets, through),
+            RunPhase("going through all that is mirrored", run.seen, tickets, through),
             RunPhase("writing", done, asked, rest),
         ]
     if run.kind == undo.KIND:

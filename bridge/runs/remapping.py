@@ -162,6 +162,10 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     run_records.progress(tx, part.run, cursor=None, seen=seen, hinted=raised, now=now)
     if left:
         run_records.add_to_figures(tx, part.run, {"left alone": left})
+    if rest and busy and run is not None:
+        first = run_writes.writing_to(tx, busy, RUN) - {part.run}
+        if not first <= {*run.figures.get("comes_after", ())}:
+            run_records.add_to_comes_after(tx, part.run, first)
     if not ids and not part.busy:
         _end(tx, context, task, part, "")
         return False

@@ -32,7 +32,7 @@ def test_a_run_is_listed_shown_paused_and_resumed(estate, monkeypatch):  # noqa:
     assert (before["state"], before["done"], before["total"]) == ("under way", 0, 4)
     assert before["can_be_paused"]
     said = estate.command("runs", "pause", str(run_id), "--yes")
-    assert "going through the tickets (0 of 4 so far)" in said
+    assert "going through all that is mirrored (0 of 4 so far)" in said
     assert f"`bridge runs resume {run_id}` lets it go on" in said
     estate.settle()
     assert shown(estate) == {"open": 2, "pending": 2}
@@ -45,7 +45,7 @@ def test_a_run_is_listed_shown_paused_and_resumed(estate, monkeypatch):  # noqa:
     estate.settle()
     assert shown(estate) == {"open": 2, "on_hold": 2}
     said = estate.command("runs", "show", str(run_id))
-    assert "going through the tickets: 4 of 4, done" in said
+    assert "going through all that is mirrored: 4 of 4, done" in said
     assert "writing: 2 of 2, done" in said
     assert "cannot be paused: it is over" in said
     with estate.ledger.read() as tx:

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import Busy, NotPossible
 from bridge.ledger import connection_health, run_records, tables, timeline
 from bridge.operations import link as link_acts
-from bridge.operations import mapping_runs
+from bridge.operations import mapping_runs, run_states
 from bridge.operations.fresh_readings import FreshReadings
 from bridge.runs import remapping, undo
 from bridge.simulate.virtual_worker import StepWorker
@@ -365,9 +365,17 @@ def test_the_second_run_writes_what_is_its_own_after_the_first_has_written(world
         ),
     )
     assert {each.connection for each in more} == {"H", "P"}
-    world.drain().run()
+    for _ in range(3):
+        world.drain().run()
+        world.clock.advance(2)
+    waits = run_states.get(desk_of(world), second)
+    ahead = f"run {first} writes to the same tickets first, 3 writes left"
+    assert waits.state == "waits"
+    assert waits.why == f"{ahead}; H is paused until `bridge connection resume H`, because an admin"
     with world.ledger.transaction() as tx:
         connection_health.resume(tx, "H")
+    goes_on = run_states.get(desk_of(world), second)
+    assert (goes_on.state, goes_on.why) == ("under way", ahead)
     world.settle()
     assert by_bridge(world, since) == written_by_field(confirmed) | written_by_field(more)
     with world.ledger.read() as tx:
@@ -378,3 +386,4 @@ def test_the_second_run_writes_what_is_its_own_after_the_first_has_written(world
         }
     assert sent == {(first, "status"), (second, "priority")}
     assert run(world, second).finished_at is not None
+    assert run_states.get(desk_of(world), second).why == ""

@@ -70,7 +70,7 @@ def test_it_is_told_how_far_a_run_is(world, begun):
     before = state(world, run_id)
     assert (before.state, before.phase, before.done, before.total) == (
         "under way",
-        "going through the tickets",
+        "going through all that is mirrored",
         0,
         len(world.links()),
     )

@@ -61,7 +61,7 @@ def print_forecast(foretold: RollbackForecast) -> None:
     for run in foretold.undo.stopped:
         say(f"{_named(run)}, has written nothing yet, and is ended")
     if not foretold.undo.runs:
-        say("no ticket was written to since: there is nothing to take back")
+        say("nothing was written since that could be taken back")
     print_draft(foretold.made, None)
     if foretold.besides.writes:
         say("besides, the older mappings write:")

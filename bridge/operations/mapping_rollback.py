@@ -81,9 +81,9 @@ class ForetoldUndo:
     """What taking changes back will do, as far as the ledger knows."""
 
     runs: list[RunRow]
-    """Those that have written something."""
+    """Those of which something is taken back, or left."""
     stopped: list[RunRow]
-    """Those that have written nothing yet, and are ended before they do."""
+    """Those that are not through and have written nothing yet: they are ended before they do."""
     kept: list[KeptField]
     """What is left as it is."""
     back: dict[str, set[tuple[str, str]]]
@@ -102,10 +102,10 @@ def foretell(desk: Desk, number: int) -> ForetoldUndo:
     found = ForetoldUndo([], [], [], {})
     for run in runs_since(desk, number):
         one = undo_forecasts.forecast(desk, run.id)
-        if one.back or one.left:
-            found.runs.append(run)
-        elif run.finished_at is None:
-            found.stopped.append(run)
+        if one.is_over:
+            found.stopped.extend([run] if run.finished_at is None else [])
+            continue
+        found.runs.append(run)
         for link_id, back in one.back.items():
             found.back.setdefault(link_id, set()).update(back)
         found.kept.extend(
@@ -171,12 +171,12 @@ def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
     where something cannot be taken back now; Busy while another run is taken back.
     """
     _end(desk, run_id, work_off)
+    if undo_forecasts.forecast(desk, run_id).is_over:
+        return TakenBack(run_id, [], [])
     with desk.ledger.read() as tx:
         run = run_records.get(tx, run_id)
-        if run is None or not undo.records(tx, run_id):
-            return TakenBack(run_id, [], [])
-        standing = undos.standing(tx, run, desk.now())
-    if standing.refused:
+        standing = undos.standing(tx, run, desk.now()) if run is not None else None
+    if standing is not None and standing.refused:
         raise NotPossible(standing.refused)
     running = undos.start_undo(desk, run_id, delete_created=False)
     left = work_off(running.id)

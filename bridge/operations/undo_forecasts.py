@@ -44,6 +44,11 @@ class UndoForecast:
     """By link: connection and field that get the value of before; no field: a whole record."""
     left: list[LeftRecord]
 
+    @property
+    def is_over(self) -> bool:
+        """Return whether there is nothing to take back any more, nor was there anything else."""
+        return not self.back and all(each.why == undo.AS_BEFORE for each in self.left)
+
 
 def forecast(desk: Desk, run_id: int, *, delete_created: bool = False) -> UndoForecast:
     """Return what taking a run back will do. `delete_created`: as for `undos.start_undo`."""
@@ -100,7 +105,7 @@ def _of_record(
     edited = sorted(did.before.keys() - as_before - ours)
     if edited:
         return sorted(ours), f"{', '.join(edited)} changed there since", edited
-    return sorted(ours), "" if ours else "it reads as before already", []
+    return sorted(ours), "" if ours else undo.AS_BEFORE, []
 
 
 def _known(desk: Desk, link: Link, side: Side) -> Iterator[tuple[str, Raw]]:

@@ -56,6 +56,8 @@ from bridge.runs.written_by_run import WrittenByRun, sent_by, written_by_run
 
 KIND: Final = "undo"
 UNDONE, LEFT = "undone", "not undone"
+AS_BEFORE: Final = "it reads as before already"
+"""Why there is nothing to take back: it was taken back, or a human has put it back."""
 PAUSED_BEFORE: Final = "paused"
 """In the payload: whether the ticket was paused before this undo paused it."""
 
@@ -430,7 +432,7 @@ def end(
     if done:
         notes.append(Note(UNDONE, task.row.connection, ", ".join(done), detail))
     if why or not done:
-        why = why or "it reads as before already"
+        why = why or AS_BEFORE
         told: dict[str, Any] = detail | {"why": why, "fields": list(edited)}
         notes.append(Note(LEFT, task.row.connection, "", told))
     conclude(tx, context, task, notes)

@@ -254,12 +254,24 @@ def test_a_run_that_has_written_nothing_is_not_named_as_taken_back(estate):
     (run,) = mapping_runs_of(estate.ledger)
     assert run.finished_at is not None
     said = estate.command("mappings", "rollback", "1", "--undo", "--dry-run")
-    assert "no ticket was written to since: there is nothing to take back" in said
+    assert "nothing was written since that could be taken back" in said
     assert "run " not in said
     (taken,) = undo(estate, 1)
     assert (taken.tickets, taken.kept) == ([], [])
     with estate.ledger.read() as tx:
         assert run_records.recent(tx, 10, kinds=["undo"]) == []
+
+
+def test_what_was_taken_back_is_not_named_once_more(estate):
+    change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
+    publish(estate, "publish")
+    in_force(estate)
+    estate.settle()
+    assert [len(each.tickets) for each in undo(estate, 1)] == [2]
+    assert [(each.tickets, each.kept) for each in undo(estate, 1)] == [([], [])]
+    said = estate.command("mappings", "rollback", "1", "--undo", "--dry-run")
+    assert "nothing was written since that could be taken back" in said
+    assert "run " not in said
 
 
 def test_a_run_that_has_written_nothing_yet_is_ended_and_said_so(estate):

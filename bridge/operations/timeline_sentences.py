@@ -37,7 +37,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ignored": "{where} changed {field}, which another side owns; that was left there",
     "not carried": "{where} does not show {field} as agreed",
     "refused": "{where} refused {field}",
-    "unreadable": "What {where} shows as {field} has no reading",
+    "unreadable": "What {where} shows as {field} could not be read",
     "ambiguous empty": "{where} shows {field} as empty, which is not believed",
     "ambiguous removal": "A removal from {field} at {where} is not believed",
     "fidelity": "Not all of {field} from {where} can be shown elsewhere",

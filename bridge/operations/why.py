@@ -15,7 +15,7 @@ from bridge.core.merge.equality import decision_holds, shows_state
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState, Link, Side, SideField
 from bridge.core.model.syncs import AS_IT_IS, IGNORE, QUARANTINE, FieldPolicy
-from bridge.core.model.values import Canonical, Marker, Raw
+from bridge.core.model.values import Canonical, Marker, Raw, shown
 from bridge.core.planning.planner import Plan
 from bridge.engine.context import Context
 from bridge.errors import UnknownName
@@ -207,8 +207,13 @@ def _mapping_at(config: Config, name: str, entity: str, field: str, entry: SideF
         return ""
     if entry is None:
         return config.lines.in_mapping(name, entity, "fields", field)[0]
-    raw = entry.shown if entry.unreadable and entry.shown is not None else entry.shadow
+    raw = entry.shown if _is_unknown(entry) else entry.shadow
     return config.lines.of_reading(name, entity, field, raw)
+
+
+def _is_unknown(entry: SideField) -> bool:
+    """Return whether a side shows something that its mapping cannot read."""
+    return bool(entry.unreadable) and entry.shown is not None
 
 
 def _history(tx: Tx, link: Link, field: str) -> list[Moment]:
@@ -275,6 +280,8 @@ def _side(tx: Tx, desk: Desk, link: Link, name: str, field: str, called: str) ->
     if reason.why == NEVER_READ:
         reason = Reason(f"{NEVER_READ}{_what_reads_it(desk, link, name, field)}")
     shows = entry.shadow if _was_read(entry) else None
+    if entry is not None and _is_unknown(entry):
+        shows = entry.shown
     return SideReason(
         id=side.remote_id,
         shows=shows,
@@ -315,7 +322,7 @@ def _reason(asked: _Question) -> Reason:
     if cut_off := _cut_off(asked):
         return cut_off
     entry = asked.side.fields.get(asked.field)
-    if not _was_read(entry):
+    if entry is None or not (_was_read(entry) or _is_unknown(entry)):
         return Reason(NEVER_READ)
     return _held_back(asked, entry) or _level(asked, entry)
 
@@ -355,8 +362,12 @@ def _cut_off(asked: _Question) -> Reason | None:
 def _held_back(asked: _Question, entry: SideField) -> Reason | None:
     """Say what keeps the agreed value from a side although the field travels, if anything does."""
     if entry.unreadable:
-        why = f"what it shows is not believed: {entry.unreadable}"
-        return Reason(why, entry.unreadable_code or Code.READ_VALUE)
+        code = entry.unreadable_code or Code.READ_VALUE
+        is_unknown = code in (Code.READ_VALUE, Code.READ_IGNORED)
+        why = "the mapping does not say what that means" if is_unknown else "it is not believed"
+        known = _is_unknown(entry) and _was_read(entry)
+        before = f"; before, it showed {shown(entry.shadow)}" if known else ""
+        return Reason(f"{why}: {entry.unreadable}{before}", code)
     decided = entry.decided_why and decision_holds(entry, asked.link.state)
     if decided and not asked.is_agreed(entry):
         return Reason(f"not carried: {entry.decided_why}", entry.decided_code or Code.OTHER)

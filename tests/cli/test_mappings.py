@@ -36,7 +36,7 @@ def test_what_has_no_reading_is_named_with_what_to_do(home, tmp_path):
     record = a_record(tmp_path, id="tkt_1", status="archived")
     (row,) = home.json("mappings", "preview", record, "--connection", "helpdesk")
     (status,) = [each for each in row["readings"] if each["field"] == "status"]
-    assert status["why"].endswith("add it to the table `read` of status")
+    assert status["why"].endswith("the table `read` of status has no row for 'archived'; add one")
     assert status["code"] == "BRG-READ-VALUE"
     assert not [each for each in row["writings"]["product"] if each["field"] == "status"]
 

@@ -5,6 +5,7 @@ import pytest
 from bridge import config as configuration
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.core.model.state import FieldState, Link, Side, SideField
+from bridge.core.model.values import NO_BASE
 from bridge.ledger import links
 from tests.cli.conftest import KEYS
 from tests.cli.test_operator import NOW, Home
@@ -125,3 +126,17 @@ def test_why_says_that_a_mapping_has_no_such_field(home):
     no_field = "the mapping of feedback has no such field  [BRG-MAP-ONLY-READ]"
     assert f"feedback:r-feedback shows nothing: {no_field}" in shown
     assert any("helpdesk:r-helpdesk shows nothing: it was never read there" in x for x in shown)
+
+
+@pytest.mark.parametrize(
+    ("before", "also"), [("Product", "; before, it showed 'Product'"), (NO_BASE, "")]
+)
+def test_a_value_that_the_mapping_does_not_know_is_shown_and_said_so(home, before, also):
+    why = "the table `read` of team has no row for 'Legal'; add one"
+    field = SideField(shadow=before, unreadable=why, shown="Legal", seen_at=NOW)
+    link = Link("l1", "support-tickets", "ticket", {"team": FieldState("product", 1, "helpdesk")})
+    link.sides = {"helpdesk": Side("helpdesk", "h", {"team": field})}
+    with home.ledger.transaction() as tx:
+        assert links.create(tx, link, NOW)
+    said = f'helpdesk:h shows "Legal": the mapping does not say what that means: {why}{also}  ['
+    assert said in home("why", "l1", "team")

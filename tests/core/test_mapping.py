@@ -141,7 +141,7 @@ def test_value_tables():
     field_map = field("status", STATUS)
     assert [field_map.read(raw) for raw in ("new", "doing")] == ["new", "open"]
     assert field_map.read("odd") == Unreadable(
-        "status 'odd' has no reading; add it to the table `read` of status"
+        "the table `read` of status has no row for 'odd'; add one"
     )
     assert isinstance(field_map.read(None), Unreadable)
     assert isinstance(field_map.read(["new"]), Unreadable)

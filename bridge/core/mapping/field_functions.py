@@ -100,8 +100,7 @@ def _by_table(field: Field, table: Table) -> Read:
         listed, canonical = table.get(value)
         if listed or (value is None and field.kind != "choice"):
             return canonical
-        why = f"{name} {shown(value)} has no reading; add it to the table `read` of {name}"
-        return Unreadable(why)
+        return Unreadable(f"the table `read` of {name} has no row for {shown(value)}; add one")
 
     return read_listed
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.connectors.account_place import comparable
 from bridge.core.model.capabilities import Support
+from bridge.core.model.counting import counted
 from bridge.core.model.entities import BUILT_IN
 from bridge.core.model.syncs import Connection, Sync
 from bridge.engine.context import Context
@@ -47,6 +48,11 @@ class KnownRecords:
     def of(self, connection: str) -> int:
         """Return how many records of a connection are known."""
         return sum(count for (_sync, name), count in self.sides.items() if name == connection)
+
+    def of_entity(self, connection: str, entity: str) -> int:
+        """Return how many records of a connection and an entity are known."""
+        of_member = (connection, entity)
+        return sum(count for (_, member), count in self.by_member.items() if member == of_member)
 
     @property
     def connections(self) -> set[str]:
@@ -393,9 +399,11 @@ def _mappings(
             old = were[name]["fields"].get(entity, {})
             names = sorted(each for each in {*old, *fields} if old.get(each) != fields.get(each))
             if names:
+                count = known.of_entity(name, entity)
                 yield ConfigurationChange(
                     f"the mapping of `{name}` is another in {entity} {', '.join(names)}: "
-                    f"{_records(known.of(name))} are read anew; `bridge plan` shows what follows"
+                    f"{counted(count, f'{entity} is', f'{entity}s are')} read anew; "
+                    "`bridge plan` shows what follows"
                 )
 
 

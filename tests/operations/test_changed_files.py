@@ -262,7 +262,7 @@ def test_a_replaced_mapping_is_said_with_the_fields_and_records(world):
     maps = {**world.everything.maps, "P": {"ticket": replace(entity_map, fields=fields)}}
     ((doubtful, text),) = said(world, with_files(world, maps=maps))
     assert not doubtful
-    assert text.startswith("the mapping of `P` is another in ticket status: 3 records are read")
+    assert text.startswith("the mapping of `P` is another in ticket status: 3 tickets are read")
 
 
 def test_a_renamed_sync_is_asked_about(world):

@@ -19,6 +19,8 @@ PROMISES: Final = (
     "conflicts_open",
 )
 COUNTS: Final = ("tickets", "edits_applied", "conflicting_edits", "writes", "seconds", "seed")
+TITLES: Final = {"echo_writes": "needless writes"}
+"""What a figure is called where its name says too little; other names are their own titles."""
 MAX_DETAILS: Final = 5
 """Cases shown of each kind; `--json` has them all."""
 
@@ -28,9 +30,9 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
     table = Table(box=None, show_header=False, pad_edge=False)
     for name in PROMISES:
         style = _style(name, report[name])
-        table.add_row(name.replace("_", " "), Text(str(report[name]), style))
+        table.add_row(_title(name), Text(str(report[name]), style))
     for name in COUNTS:
-        table.add_row(name.replace("_", " "), str(report[name]))
+        table.add_row(_title(name), str(report[name]))
     for title, name in (("latency", "latency_ms"), ("of what is polled", "latency_polled_ms")):
         p50, p95 = report[name]["p50"], report[name]["p95"]
         table.add_row(title, "none" if p50 is None else f"p50 {p50} ms, p95 {p95} ms")
@@ -43,12 +45,16 @@ def print_report(console: Console, report: Mapping[str, Any], *, ok: bool) -> No
         console.print(f"--deployment {report['deployment']}", soft_wrap=True, markup=False)
     for kind, cases in report["details"].items():
         for case in cases[:MAX_DETAILS]:
-            console.print(f"{kind}: {case}", style="dim")
+            console.print(f"{_title(kind)}: {case}", style="dim")
     good, bad = (
         Text("all sides agree", "bold green"),
         Text("not converged, or a promise is broken", "bold red"),
     )
     console.print(good if ok else bad)
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.replace("_", " "))
 
 
 def _style(name: str, value: bool | int) -> str:

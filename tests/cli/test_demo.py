@@ -157,5 +157,6 @@ def test_people_get_a_table():
     shown = io.StringIO()
     print_report(Console(file=shown, width=100), report | {"seed": 1, "seconds": 0.5}, ok=True)
     assert "all sides agree" in shown.getvalue()
+    assert "needless writes" in shown.getvalue()
     assert "p50 1.5 ms, p95 2.0 ms" in shown.getvalue()
     assert "tickets 4  read 9" in shown.getvalue()

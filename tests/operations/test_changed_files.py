@@ -18,7 +18,8 @@ from bridge.ledger import (
     running_processes,
 )
 from bridge.operations import renames
-from bridge.runs import adoption, reconcile
+from bridge.runs import adoption, configuration_changes, reconcile
+from bridge.runs.configuration_changes import KnownRecords
 from tests.flow.taken_away import SYNC, LivingWorld
 from tests.operations.desks import desk_of
 
@@ -263,6 +264,22 @@ def test_a_replaced_mapping_is_said_with_the_fields_and_records(world):
     ((doubtful, text),) = said(world, with_files(world, maps=maps))
     assert not doubtful
     assert text.startswith("the mapping of `P` is another in ticket status: 3 tickets are read")
+
+
+def test_what_is_read_anew_is_counted_by_entity():
+    members = {("tickets", "P"): 12, ("people", "P"): 6, ("tickets", "L"): 9}
+    entities = {"tickets": "ticket", "people": "customer"}
+    known = KnownRecords(members, {"tickets": 12, "people": 6}, entities)
+
+    def described(revision):
+        fields = {"ticket": {"status": revision}, "customer": {"name": revision}}
+        return {"connections": {"P": {"fields": fields}}}
+
+    found = configuration_changes._mappings(described("a"), described("b"), known)
+    assert [each.text.partition(": ")[2].partition(" read")[0] for each in found] == [
+        "12 tickets are",
+        "6 customers are",
+    ]
 
 
 def test_a_renamed_sync_is_asked_about(world):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from bridge.config.schemas import ExampleSchema, load
 from bridge.config.settings import Classes
@@ -77,15 +77,25 @@ def compile_mapping(
     return made, problems
 
 
+NOT_MET: Final = (
+    "not met by the mapping as it is now. Where the mapping is right, change what they expect, or "
+    "take them out: `bridge mappings test` shows what differs, and `bridge mappings record "
+    "CONNECTION:ID --write` makes an example of a record"
+)
+"""What is said of an entity's examples of which one is not met."""
+
+
 def run_examples(
     document: Document, system: str, connectors: Classes, fields: FieldTable = BUILT_IN
 ) -> list[Problem]:
-    """Run the examples of a mapping that compiles."""
-    return [
-        problem
-        for each in tried_examples(document, system, connectors, fields)
-        for problem in each.problems
-    ]
+    """Run the examples of a mapping that compiles; where one is not met, also say what to do."""
+    problems: list[Problem] = []
+    not_met: dict[str, None] = {}
+    for each in tried_examples(document, system, connectors, fields):
+        problems += each.problems
+        if each.differences:
+            not_met[each.entity] = None
+    return [*problems, *(document.problem((entity, "examples"), NOT_MET) for entity in not_met)]
 
 
 @dataclass(frozen=True, slots=True)

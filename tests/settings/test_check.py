@@ -44,8 +44,8 @@ def test_examples_that_hold(tmp_path):
          "status, assignee, tags")),
         ("state: doing, owner: u9}\n", "state: odd, owner: u9}\n",
          ("12: ticket.examples[0].canonical.status: expected "
-         "'open', the mapping reads nothing: status 'odd' has no reading; add it to the table "
-         "`read` of status")),
+         "'open', the mapping reads nothing: the table `read` of status has no row "
+         "for 'odd'; add one")),
         ("{title: Hi, state: doing", "{title: Hi, state: todo",
          ("13: ticket.examples[0].written.state: expected "
          "'todo', the mapping writes 'doing'")),

@@ -100,7 +100,7 @@ def put_in_force(
     if how.as_json:
         say_json(revisions.draft_as_json(stored, revision.number, effect) | {"run": run or None})
     else:
-        print_published(revision.number, run, plan.writes if plan is not None else 0)
+        print_published(revision.number, run, effect)
         print_merged(stored, folder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.cli.effect_lines import print_effect
 from bridge.cli.screen import say
 from bridge.operations.file_differences import FileDifference
+from bridge.operations.late_fields import reading_command
 from bridge.operations.revisions import RevisionDraft, RevisionHead
 from bridge.operations.times import when
 from bridge.workbench.effect_summary import EffectSummary
@@ -29,10 +30,12 @@ def print_draft(made: RevisionDraft, effect: EffectSummary | None) -> None:
         say(f"nothing to publish: these are the files of revision {made.follows}")
 
 
-def print_published(number: int, run: int, writes: int) -> None:
+def print_published(number: int, run: int, effect: EffectSummary | None) -> None:
     """Say that a revision is in force, and what becomes of the tickets."""
     say(f"revision {number} is in force; what runs takes it up within seconds")
-    if run and not writes:
+    if effect is not None and effect.unread:
+        say(f"what was not known until read waits: {reading_command(number - 1)} reads it")
+    if run and effect is not None and not effect.written:
         say("nothing is to be written for it")
     elif run:
         say(f"run {run} brings the tickets to it: `bridge runs show {run}` shows how far it is")

@@ -262,6 +262,13 @@ def test_a_run_that_has_written_nothing_is_not_named_as_taken_back(estate):
         assert run_records.recent(tx, 10, kinds=["undo"]) == []
 
 
+def test_it_is_said_how_what_is_not_known_is_read_once_it_is_published(estate):
+    change(estate.folder / "mappings", "posthog.yaml", {"traits.support_team": "traits.group"})
+    said = estate.command("mappings", "publish", "--yes")
+    assert "not known until read: team of product" in said
+    assert "`bridge mappings apply --read --since 1` reads it" in said
+
+
 def test_what_was_taken_back_is_not_named_once_more(estate):
     change(estate.folder / "mappings", "switch.yaml", ON_HOLD)
     publish(estate, "publish")

@@ -185,6 +185,8 @@ def set_figures(tx: Tx, run_id: int, figures: RunFigures) -> None:
 
 def add_to_figures(tx: Tx, run_id: int, more: Mapping[str, int]) -> None:
     """Add to counts of a run, whoever else adds to them at the same time."""
+    if not any(more.values()):
+        return
     # Figures are one text: the run is locked before they are read.
     locked = select(run.c.figures).where(run.c.id == run_id).with_for_update()
     figures: dict[str, Any] = tx.execute(locked).scalar() or {}

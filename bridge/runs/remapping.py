@@ -160,12 +160,9 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     task.row = replace(task.row, payload=payload)
     seen = len(ids) - len(busy)
     run_records.progress(tx, part.run, cursor=None, seen=seen, hinted=raised, now=now)
-    if left:
-        run_records.add_to_figures(tx, part.run, {"left alone": left})
-    if rest and busy and run is not None:
-        first = run_writes.writing_to(tx, busy, RUN) - {part.run}
-        if not first <= {*run.figures.get("comes_after", ())}:
-            run_records.add_to_comes_after(tx, part.run, first)
+    run_records.add_to_figures(tx, part.run, {"left alone": left})
+    if rest and run is not None:
+        _note_who_comes_first(tx, run, busy)
     if not ids and not part.busy:
         _end(tx, context, task, part, "")
         return False
@@ -174,6 +171,13 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
         work.reschedule(tx, task.row, task.owner, due, count=False, lane="reconcile")
         return False
     return True
+
+
+def _note_who_comes_first(tx: Tx, run: RunRow, busy: Collection[str]) -> None:
+    """Store which runs are to write first to links that are all that is left to look at."""
+    first = run_writes.writing_to(tx, busy, RUN) - {run.id} if busy else set()
+    if not first <= {*run.figures.get("comes_after", ())}:
+        run_records.add_to_comes_after(tx, run.id, first)
 
 
 def _is_held_up(tx: Tx, task: Task, run: RunRow, now: datetime) -> bool:

@@ -17,7 +17,6 @@ from bridge.cli.revision_lines import print_draft
 from bridge.cli.screen import say, say_json
 from bridge.core.model.counting import counted
 from bridge.errors import Busy
-from bridge.ledger.run_records import RunRow
 from bridge.observability.visible_text import visible
 from bridge.operations import mapping_rollback, revisions, undos
 from bridge.operations.desk import Desk
@@ -53,13 +52,13 @@ def undo_and_publish(
 def print_forecast(foretold: RollbackForecast) -> None:
     """Say what is taken back, what is left, and what the older mappings write besides."""
     for run in foretold.undo.runs:
-        say(f"{_named(run)}, is taken back:")
+        say(f"{mapping_rollback.named(run)}, is taken back:")
     kept = foretold.undo.kept
     if foretold.undo.runs:
         records, lines = len({each.ref for each in kept}), [kept_line(each) for each in kept]
         print_foretold(len(foretold.undo.back), records, lines)
     for run in foretold.undo.stopped:
-        say(f"{_named(run)}, has written nothing yet, and is ended")
+        say(f"{mapping_rollback.named(run)}, has written nothing yet, and is ended")
     if not foretold.undo.runs:
         say("nothing was written since that could be taken back")
     print_draft(foretold.made, None)
@@ -68,10 +67,6 @@ def print_forecast(foretold: RollbackForecast) -> None:
         print_writes(foretold.besides)
     for why in foretold.besides.unsafe:
         say(f"UNSAFE {why}", err=True)
-
-
-def _named(run: RunRow) -> str:
-    return f"run {run.id}, for revision {run.figures.get('mapping_revision')}"
 
 
 def question(foretold: RollbackForecast) -> str:

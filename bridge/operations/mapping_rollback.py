@@ -76,6 +76,11 @@ def runs_since(desk: Desk, number: int) -> list[RunRow]:
     return [run for run in runs if run.figures.get("mapping_revision", 0) > since]
 
 
+def named(run: RunRow) -> str:
+    """Return a run as people are told of it."""
+    return f"run {run.id}, for revision {run.figures.get('mapping_revision')}"
+
+
 @dataclass(frozen=True, slots=True)
 class ForetoldUndo:
     """What taking changes back will do, as far as the ledger knows."""

@@ -51,6 +51,12 @@ def covers_any(values: ConfirmedValues, sent: Mapping[str, Raw]) -> bool:
     return any(digest(raw) in values.get(name, ()) for name, raw in sent.items())
 
 
+def is_all(task: Task, calls: Iterable[PlannedCall]) -> bool:
+    """Return whether nothing is due but what the work is for."""
+    values = of(task.row)
+    return values is not None and all(covers(values, call.sent) for call in calls)
+
+
 def part_of(context: Context, task: Task, link: Link, call: PlannedCall) -> PlannedCall:
     """Return the part of a call that the work is for, where others may be sent by themselves."""
     values, connection = of(task.row), task.row.connection

@@ -91,7 +91,7 @@ from bridge.flow.write import (
     send_attempt,
     voided,
 )
-from bridge.ledger import probes
+from bridge.ledger import paused_runs, probes
 from bridge.ledger.attempts import ClosedAttempt
 from bridge.ledger.database import Tx
 
@@ -154,6 +154,9 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
         return None
     call = field_refusals.next_call(context, task, calls)
     if task.row.run_id in context.paused_runs:  # others ask for this now, and not for its part
+        if confirmed.is_all(task, calls):
+            yield from transact(lambda tx: hold_again(tx, context, task))
+            return None
         notes = [*planned.notes, *confirmed.let_go(task, None, why=confirmed.PAUSED)]
     else:
         call = confirmed.part_of(context, task, link, call)
@@ -175,6 +178,12 @@ def prepare(context: Context, task: Task, side: Side) -> Steps[OpenWrite | None]
     write = delivery_written_down(context, task, to, side, call, notes)
     yield from store_step(task, to)
     return write
+
+
+def hold_again(tx: Tx, context: Context, task: Task) -> None:
+    """Hold the writes of a paused run again that somebody has come upon who edits nothing."""
+    paused_runs.hold_again(tx, task.row, task.owner, context.clock.now())
+    task.give_back(tx)
 
 
 def send(context: Context, task: Task, write: OpenWrite) -> Steps[OpenWrite | None]:

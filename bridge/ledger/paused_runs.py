@@ -2,7 +2,9 @@
 
 Their rows of work get a due time that never comes, so a paused run costs the claims nothing. What a
 webhook or a human's edit asks for is no work of the run, also where the row is the same: it goes up
-to a more urgent lane, and is done.
+to a more urgent lane, and is looked at; where nothing but the run's own writes is due, it is held
+again. The parts of a change of the mappings go on: they write to the ledger alone, and a ticket
+that they have gone through is known to be the run's.
 """
 
 from __future__ import annotations
@@ -25,14 +27,14 @@ LANE: Final = "backfill"
 LISTING: Final = "reconcile:"
 """The key of a listing is this, and its run."""
 PARTS: Final = "remap:"
-"""The keys of the parts of a run begin so, followed by the run and a number."""
+"""The keys of the parts of a change of the mappings begin so, followed by the run and a number."""
 
 
 def run_of(row: WorkRow) -> int | None:
     """Return the run for which alone a row of work is there; None: others have asked for it."""
-    if row.key.startswith((LISTING, PARTS)):
+    if row.key.startswith(LISTING):
         return int(row.key.split(":")[1])
-    return row.run_id if row.lane == LANE else None
+    return row.run_id if row.lane == LANE and not row.key.startswith(PARTS) else None
 
 
 def goes_by(row: WorkRow, paused: Collection[int]) -> bool:
@@ -59,11 +61,19 @@ def hold(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     return held
 
 
+def hold_again(tx: Tx, row: WorkRow, owner: str, now: datetime) -> None:
+    """Give a claimed row back that others have asked for, and of which only the run's is due."""
+    until = HELD_UNTIL if row.run_id is not None and is_paused(tx, row.run_id) else now
+    work.reschedule(tx, row, owner, until, count=False, lane=LANE)
+
+
 def pause(tx: Tx, run_id: int, now: datetime) -> int:
     """Pause a run, and hold what nobody has in hand of it; return how much that is."""
     run_writes.lock(tx, run_id)
     tx.execute(update(run).where(run.c.id == run_id).values(paused_at=now))
-    waiting = update(rows).where(_own(run_id), rows.c.claimed_by.is_(None))
+    waiting = update(rows).where(
+        _own(run_id), rows.c.parked_at.is_(None), rows.c.claimed_by.is_(None)
+    )
     return tx.execute(waiting.values(due_at=HELD_UNTIL)).rowcount
 
 
@@ -71,7 +81,7 @@ def resume(tx: Tx, run_id: int, now: datetime) -> int:
     """Let a run go on; return how many pieces of work that frees."""
     run_writes.lock(tx, run_id)
     tx.execute(update(run).where(run.c.id == run_id).values(paused_at=None, progress_at=now))
-    held = update(rows).where(_own(run_id), rows.c.due_at == HELD_UNTIL)
+    held = update(rows).where(_own(run_id), rows.c.parked_at.is_(None), rows.c.due_at == HELD_UNTIL)
     return tx.execute(held.values(due_at=now)).rowcount
 
 
@@ -80,14 +90,12 @@ def drop(tx: Tx, run_id: int) -> int:
 
     What others have asked for as well stays.
     """
-    dropped = delete(rows).where(_own(run_id, parked=True), rows.c.claimed_by.is_(None))
+    part = rows.c.key.startswith(PARTS) & (rows.c.run_id == run_id)
+    dropped = delete(rows).where(or_(_own(run_id), part), rows.c.claimed_by.is_(None))
     return tx.execute(dropped).rowcount
 
 
-def _own(run_id: int, *, parked: bool = False) -> ColumnElement[bool]:
+def _own(run_id: int) -> ColumnElement[bool]:
     """Return the condition that a row of work is there for a run alone; see `run_of`."""
-    of_run = (rows.c.run_id == run_id) & (
-        (rows.c.lane == LANES.index(LANE)) | rows.c.key.startswith(PARTS)
-    )
-    own = or_(rows.c.key == f"{LISTING}{run_id}", of_run)
-    return own if parked else own & rows.c.parked_at.is_(None)
+    of_run = (rows.c.run_id == run_id) & (rows.c.lane == LANES.index(LANE))
+    return or_(rows.c.key == f"{LISTING}{run_id}", of_run & rows.c.key.not_like(f"{PARTS}%"))

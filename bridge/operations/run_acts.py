@@ -11,6 +11,7 @@ from bridge.ledger.database import Tx
 from bridge.operations import run_states
 from bridge.operations.desk import Desk
 from bridge.operations.run_states import RunState
+from bridge.runs import pausing
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def _waits(run: RunState, what: str) -> str:
     if first.ended:
         return f"{rest} that it has asked for {what}"
     so_far = f"{first.done} of {first.total}" if first.total is not None else str(first.done)
+    if run.kind in pausing.GO_ON:
+        return f"what it writes {what}; {first.name} ({so_far} so far) writes nothing and goes on"
     return f"{first.name} ({so_far} so far) and {rest} {what}"
 
 

@@ -13,6 +13,9 @@ from bridge.runs import backfill, reconcile, remapping, undo
 PAUSABLE: Final = frozenset({remapping.RUN, backfill.KIND})
 """Kinds of runs that write below all else, and lose nothing by waiting."""
 
+GO_ON: Final = frozenset({remapping.RUN})
+"""Those that go through the tickets also while they are paused: that writes to the ledger alone."""
+
 _LISTS: Final = (
     "it only reads, and a listing that waits in the middle proves nothing of what it lacks"
 )

@@ -24,7 +24,7 @@ from bridge.engine.effects import Procedure, transact
 from bridge.flow import commit, confirmed
 from bridge.flow.replan import WantedWork, replan
 from bridge.ledger import changes as ledger_changes
-from bridge.ledger import links, paused_runs, run_records, run_writes, taking, work
+from bridge.ledger import links, run_records, run_writes, taking, work
 from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 from bridge.ledger.run_records import RunFigures, RunRow
@@ -146,7 +146,8 @@ def _batch(tx: Tx, context: Context, task: Task, began: datetime) -> bool:
     """Go on with a part; return whether more of it is left for now."""
     part, now = RemapPart.of(task.row.payload), context.clock.now()
     run = run_records.get(tx, part.run)
-    if run is not None and _is_held_up(tx, task, run, now):
+    if run is not None and run.error == run_records.STOPPED:
+        work.finish(tx, task.row, task.owner, now)
         return False
     ids = links.ids_between(tx, part.after, part.upto, BATCH)
     rest = not ids
@@ -178,17 +179,6 @@ def _note_who_comes_first(tx: Tx, run: RunRow, busy: Collection[str]) -> None:
     first = run_writes.writing_to(tx, busy, RUN) - {run.id} if busy else set()
     if not first <= {*run.figures.get("comes_after", ())}:
         run_records.add_to_comes_after(tx, run.id, first)
-
-
-def _is_held_up(tx: Tx, task: Task, run: RunRow, now: datetime) -> bool:
-    """Give a part back whose run an admin has stopped or paused."""
-    if run.error == run_records.STOPPED:
-        work.finish(tx, task.row, task.owner, now)
-    elif run.paused_at is not None:
-        paused_runs.hold(tx, task.row, task.owner, now)
-    else:
-        return False
-    return True
 
 
 def _end(tx: Tx, context: Context, task: Task, part: RemapPart, error: str) -> None:

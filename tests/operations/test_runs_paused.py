@@ -16,7 +16,7 @@ from bridge.operations import (
     status,
     undos,
 )
-from bridge.runs import reconcile, remapping
+from bridge.runs import reconcile
 from tests.flow.taken_away import LivingWorld
 from tests.operations.desks import desk_of
 from tests.operations.test_mapping_effect import swapped, written_by_field
@@ -112,6 +112,27 @@ def test_a_paused_run_writes_nothing_until_it_is_resumed_and_then_all(world, beg
     assert world.unsettled() == []
 
 
+@pytest.mark.parametrize("raised", [False, True], ids=["at once", "with its writes waiting"])
+def test_a_comparison_does_not_write_what_a_paused_run_holds(world, begun, raised):
+    """It looks at each ticket, and asks for whatever is due there; nobody has edited anything."""
+    run_id, confirmed = begun
+    if raised:
+        once_raised(world)
+    since = marks(world)
+    run_acts.pause(desk_of(world), run_id)
+    world.settle()
+    world.reconcile()
+    for link in world.links():
+        world.hint("H", link.sides["H"].remote_id)
+    world.settle()
+    assert by_bridge(world, since) == Counter()
+    assert state(world, run_id).state == "paused"
+    run_acts.resume(desk_of(world), run_id)
+    world.settle()
+    assert by_bridge(world, since) == written_by_field(confirmed)
+    assert state(world, run_id).figures.get("left alone", 0) == 0
+
+
 def test_what_a_worker_has_claimed_of_it_is_held_as_well(world, begun):
     """A worker that learned of the pause only after it had claimed."""
     run_id, confirmed = begun
@@ -144,24 +165,16 @@ def test_a_worker_that_meets_it_as_it_is_resumed_leaves_nothing_held(world, begu
     assert state(world, run_id).state == "done"
 
 
-def test_a_pause_stops_a_worker_between_two_batches(world, begun, monkeypatch):
+def test_a_run_goes_through_the_tickets_while_it_is_paused_and_writes_nothing(world, begun):
     run_id, confirmed = begun
-    monkeypatch.setattr(remapping, "BATCH", 2)
-    look_at, seen = remapping._look_at, []
-
-    def pausing(tx, context, task, part, ids):
-        found = look_at(tx, context, task, part, ids)
-        if not seen:
-            paused_runs.pause(tx, run_id, context.clock.now())
-        seen.append(ids)
-        return found
-
-    monkeypatch.setattr(remapping, "_look_at", pausing)
     since = marks(world)
+    run_acts.pause(desk_of(world), run_id)
     world.settle()
-    assert len(seen) == 1
+    held = state(world, run_id)
+    assert (held.state, held.done, held.phases[0].ended) == ("paused", 0, True)
+    assert held.phases[0].done == len(world.links())
+    assert held.waiting == held.total > 0
     assert by_bridge(world, since) == Counter()
-    assert state(world, run_id).done == 2
     run_acts.resume(desk_of(world), run_id)
     world.settle()
     assert by_bridge(world, since) == written_by_field(confirmed)

@@ -167,8 +167,8 @@ def seen(desk: Desk, place: tuple[str, str, str], value: str) -> tuple[UnknownVa
             what = f"{value} is no value of {name}, but what may be said of one: give the value"
             raise NotPossible(f"{what} itself, as {' or '.join(row.examples)} shows it")
     seen = ", ".join(row.given or str(row.value) for row in listed) or "none"
-    what = f"{connection} shows no {value} in {name} that has no reading"
-    raise UnknownName(f"{what}; those of {entity}s: {seen}")
+    what = f"no {name} {value} of {connection} waits for a row in its mapping"
+    raise UnknownName(f"{what}; what waits of {entity}s: {seen}")
 
 
 def _given(value: Any, here: Sequence[Any]) -> str:

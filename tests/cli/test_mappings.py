@@ -112,7 +112,7 @@ def test_a_file_with_other_line_ends_keeps_them(home):
 @pytest.mark.parametrize(
     ("value", "ours", "code", "said"),
     [
-        ("gone", "closed", 2, "those of tickets: archived"),
+        ("gone", "closed", 2, "what waits of tickets: archived"),
         ("archived", "asleep", 2, "allowed: new, open"),
     ],
 )

@@ -5,7 +5,7 @@ ARGS ?=
 MINUTES ?= 15
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mutants bench soak hostile lock docs
+.PHONY: help run test check mutants bench soak hostile shots lock docs
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ soak: .venv/.ready ## real processes under load, something killed every 20 s (MI
 
 hostile: .venv/.ready ## vendors that answer wrongly in every way; puts the figures into docs/reliability.md
 	@$(PY) -m tests.hostile.table
+
+shots: .venv/.ready ## take every page, light, dark and narrow, into var/shots/index.html
+	@$(PY) -m tests.browser.shots
 
 docs: .venv/.ready ## rewrite the generated parts of docs/
 	@$(PY) docs/generate.py

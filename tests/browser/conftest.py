@@ -55,7 +55,7 @@ def users(home, chromium, admin):
     def state_of(role):
         if role not in states:
             visits = Visits(chromium, home.url)
-            states[role] = invited(visits, admin, role)
+            states[role] = invited(visits, admin, role, f"the-{role}")
             visits.close()
             assert visits.wrong == []
         return states[role]
@@ -63,9 +63,10 @@ def users(home, chromium, admin):
     return state_of
 
 
-def invited(visits, admin, role):
+def invited(visits, admin, role, name):
+    """Let the admin add a user, who comes in by the link; return what lets them in from then on."""
     page = visits.open(admin, path="/users")
-    page.get_by_label("Name").fill(f"the-{role}")
+    page.get_by_label("Name").fill(name)
     page.get_by_label("Role").select_option(role)
     page.get_by_role("button", name="Add").click()
     link = page.get_by_role("status").locator("code").first.inner_text()

@@ -45,13 +45,13 @@ def crawl(page: Page, *begin: str) -> Iterator[str]:
         answer = page.goto(address)
         assert answer is not None
         assert answer.ok, f"{address}: {answer.status}"
-        yield endpoint
         links = page.locator("a[href]").evaluate_all("all => all.map(one => one.href)")
         for link in links:
             parts = urlsplit(link)
             way = f"{parts.path}?{parts.query}" if parts.query else parts.path
             if parts.netloc == urlsplit(page.url).netloc and _endpoint(known, way) not in seen:
                 waiting.append(way)
+        yield endpoint
 
 
 def _endpoint(known: MapAdapter, address: str) -> str:

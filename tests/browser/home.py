@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import Self
 
@@ -62,6 +63,22 @@ class LiveHome:
         self._reader.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+    def restart_receiver(self) -> None:
+        """End the receiver, as somebody does who has changed a secret; another one is started."""
+        begun = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
+        for number in Path(begun).read_text().split():
+            if b"bridge\0web\0" in Path(f"/proc/{number}/cmdline").read_bytes():
+                os.kill(int(number), signal.SIGTERM)
+
+    def answers(self) -> bool:
+        """Return whether the receiver is there."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.receiver}/healthz", timeout=60) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
 
     def log(self) -> str:
         """Return the end of what the bridge and its processes said, for an error."""

@@ -6,6 +6,7 @@ They last as long as the tests of this folder: Playwright's loop must not be in 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -14,7 +15,13 @@ from tests.browser.chromium import SWITCHES, path_of_chromium
 from tests.browser.home import LiveHome
 from tests.browser.visits import PATIENCE_MS, Visits
 
-pytestmark = pytest.mark.browser
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="package")

@@ -171,7 +171,7 @@ def conclude_into(
         due=due,
         not_before={} if again_at is None else {row.connection: again_at},
     )
-    to.raised += confirmed.passed_on(row, wanted.work)
+    to.raised += confirmed.passed_on(row, wanted.work, task.link_work)
     to.also += wanted.also(context, link)
     all_notes = [*notes, *wanted.notes]
     tell(task, to, all_notes)

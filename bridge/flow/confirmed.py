@@ -18,6 +18,7 @@ from bridge.core.model.values import Raw
 from bridge.core.planning.calls import PlannedCall
 from bridge.engine.context import Context, Task
 from bridge.flow import call_parts
+from bridge.ledger.taking import LinkWork
 from bridge.ledger.work import NewWork, WorkRow
 
 CONFIRMED: Final = "confirmed"
@@ -96,13 +97,17 @@ def left_alone(
     return Note(LEFT_ALONE, connection, ", ".join(sorted(fields)), detail)
 
 
-def passed_on(row: WorkRow, raised: Iterable[NewWork]) -> list[NewWork]:
-    """Return the work that follows from a confirmed write.
+def passed_on(
+    row: WorkRow, raised: Iterable[NewWork], link_work: Iterable[LinkWork]
+) -> list[NewWork]:
+    """Return the work that follows from a look at a ticket, or from a confirmed write.
 
-    What is left for the same side is for the same writes; all else is none of the run's.
+    Of a confirmed write, what is left for the same side is for the same writes; all else is none of
+    the run's. Set aside, it stays its run's, whoever comes upon it: the run may be paused.
     """
     if of(row) is None:
-        return list(raised)
+        theirs = {each.key for each in link_work if CONFIRMED in each.payload}
+        return [replace(new, run_id=None) if new.key in theirs else new for new in raised]
     return [
         replace(new, payload=row.payload) if new.key == row.key else replace(new, run_id=None)
         for new in raised

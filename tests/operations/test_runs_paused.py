@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.errors import NotPossible, UnknownName
-from bridge.ledger import audit, paused_runs, set_back, tables, work
+from bridge.ledger import audit, paused_runs, run_writes, set_back, tables, work
 from bridge.operations import (
     doctor,
     imports,
@@ -131,6 +131,26 @@ def test_a_comparison_does_not_write_what_a_paused_run_holds(world, begun, raise
     world.settle()
     assert by_bridge(world, since) == written_by_field(confirmed)
     assert state(world, run_id).figures.get("left alone", 0) == 0
+
+
+def test_a_comparison_that_frees_a_write_that_was_set_aside_does_not_make_it(world, begun):
+    """It stays the paused run's, and is made once that is resumed."""
+    run_id, confirmed = begun
+    once_raised(world)
+    since = marks(world)
+    with world.ledger.transaction() as tx:
+        now = world.clock.now()
+        (row,) = work.claim(tx, "w1", now, now + timedelta(seconds=30), 1)
+        work.park(tx, row, "w1", "the system refused it", "refused", now)
+    run_acts.pause(desk_of(world), run_id)
+    world.reconcile()
+    assert by_bridge(world, since) == Counter()
+    run_acts.resume(desk_of(world), run_id)
+    world.settle()
+    assert by_bridge(world, since) == written_by_field(confirmed)
+    with world.ledger.read() as tx:
+        (made,) = run_writes.count(tx, [run_id]).values()
+    assert made == len(confirmed)
 
 
 def test_what_a_worker_has_claimed_of_it_is_held_as_well(world, begun):

@@ -16,6 +16,7 @@ from typing import Any
 from bench import (
     arriving,
     changing,
+    checking,
     counting,
     creating,
     growing,
@@ -35,6 +36,7 @@ PARTS: Mapping[str, tuple[Callable[[], dict], Callable[[], dict]]] = {
     "baseline": (mirroring.run, lambda: mirroring.run(300, 150, 1)),
     "intake": (intake.run, lambda: intake.run(600, 1)),
     "translating": (translating.run, lambda: translating.run(2000, 3)),
+    "checking": (checking.run, lambda: checking.run(3)),
     "counting": (counting.run, lambda: counting.run(300, 1)),
     "arriving": (arriving.run, lambda: arriving.run(5.0, 1)),
     "scaling": (scaling.run, lambda: scaling.run(600, 1)),

@@ -3,8 +3,11 @@
 Their rows of work get a due time that never comes, so a paused run costs the claims nothing. What a
 webhook or a human's edit asks for is no work of the run, also where the row is the same: it goes up
 to a more urgent lane, and is looked at; where nothing but the run's own writes is due, it is held
-again. The parts of a change of the mappings go on: they write to the ledger alone, and a ticket
-that they have gone through is known to be the run's.
+again. So is a record that the run has still to make, where a comparison or a poll comes upon its
+ticket: that would carry out all that is held, and no edit is lost with what is not there yet.
+
+The parts of a change of the mappings go on: they write to the ledger alone, and a ticket that they
+have gone through is known to be the run's.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from bridge.ledger.work import HELD_UNTIL, WorkRow
 
 LANE: Final = "backfill"
 """The lane of what runs ask for that can be paused; in any other, others have asked for it."""
+BY_COMPARISONS: Final = "reconcile"
+"""The lane of what comparisons and polls ask for."""
 LISTING: Final = "reconcile:"
 """The key of a listing is this, and its run."""
 PARTS: Final = "remap:"
@@ -34,7 +39,8 @@ def run_of(row: WorkRow) -> int | None:
     """Return the run for which alone a row of work is there; None: others have asked for it."""
     if row.key.startswith(LISTING):
         return int(row.key.split(":")[1])
-    return row.run_id if row.lane == LANE and not row.key.startswith(PARTS) else None
+    is_own = row.lane == LANE or (row.lane == BY_COMPARISONS and row.kind == "create")
+    return row.run_id if is_own and not row.key.startswith(PARTS) else None
 
 
 def goes_by(row: WorkRow, paused: Collection[int]) -> bool:
@@ -57,7 +63,8 @@ def hold(tx: Tx, row: WorkRow, owner: str, now: datetime) -> bool:
     """Give a claimed row of a paused run back, held; where the run goes on again, due now."""
     run_id = run_of(row)
     held = run_id is not None and is_paused(tx, run_id)
-    work.reschedule(tx, row, owner, HELD_UNTIL if held else now, count=False, lane=row.lane)
+    lane = row.lane if row.key.startswith(LISTING) else LANE  # in which `resume` looks for it
+    work.reschedule(tx, row, owner, HELD_UNTIL if held else now, count=False, lane=lane)
     return held
 
 
@@ -96,6 +103,9 @@ def drop(tx: Tx, run_id: int) -> int:
 
 
 def _own(run_id: int) -> ColumnElement[bool]:
-    """Return the condition that a row of work is there for a run alone; see `run_of`."""
+    """Return the condition that a row of work is there for a run alone, by what it was raised for.
+
+    What a comparison has raised since becomes one again when a worker holds it; see `run_of`.
+    """
     of_run = (rows.c.run_id == run_id) & (rows.c.lane == LANES.index(LANE))
     return or_(rows.c.key == f"{LISTING}{run_id}", of_run & rows.c.key.not_like(f"{PARTS}%"))

@@ -285,6 +285,28 @@ def test_an_import_can_be_paused_and_a_webhook_comes_through_meanwhile():
     }
 
 
+def test_a_comparison_does_not_make_what_a_paused_import_has_still_to_make():
+    world = LivingWorld("LHP")
+    made = [
+        world.systems["L"].add(subject=f"Number {number}", status="open", priority="low", tags=[])
+        for number in range(4)
+    ]
+    desk, drain = desk_of(world), world.drain()
+    (run_id, *_others) = imports.start_import(desk, "tickets")
+    while len(world.links()) < 4:
+        drain.run(keys=[key for key in keys(world) if not key.startswith("create")])
+        world.clock.advance(1)
+    run_acts.pause(desk, run_id)
+    world.reconcile()
+    assert [world.systems[name].ids for name in "HP"] == [[], []]
+    world.hint("L", made[0])
+    world.settle()
+    assert [len(world.systems[name].ids) for name in "HP"] == [1, 1]
+    run_acts.resume(desk, run_id)
+    world.settle()
+    assert [len(world.systems[name].ids) for name in "LHP"] == [4, 4, 4]
+
+
 def test_what_cannot_be_paused_says_why(world):
     with world.ledger.transaction() as tx:
         run_id = reconcile.start(tx, "L", "ticket", "full", world.clock.now())

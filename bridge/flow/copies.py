@@ -38,7 +38,7 @@ from bridge.core.model.state import Link
 from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.engine.context import Context
 from bridge.flow import catching_up
-from bridge.ledger import connection_health, hints, intents, links, matching, stray_copies
+from bridge.ledger import catch_up, connection_health, hints, intents, links, matching, stray_copies
 from bridge.ledger.database import Tx
 from bridge.ledger.matching import Key
 
@@ -225,10 +225,12 @@ def may_be_forgotten(
 ) -> bool:
     """Return whether a record may be a copy of a ticket, or its original, that nobody knows of.
 
-    So it is where both are older than the ledger, and show the same texts.
+    So it is where both are older than the ledger, and show the same texts; but not in a new home,
+    which would have to ask about each customer who wrote twice.
     """
     return (
-        catching_up.is_late(tx, connection, made)
+        catch_up.was_another(tx, connection)
+        and catching_up.is_late(tx, connection, made)
         and is_late(tx, link)
         and have_same_texts(canonical_state(link), values)
     )

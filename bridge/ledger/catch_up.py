@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Transaction, bindparam, delete, func, select, update
@@ -29,6 +30,8 @@ class CatchUp:
     why: str
 
 
+WHY_NEW: Final = "the ledger is new here"
+"""There may never have been another one: as in a new home."""
 _DONE = "done"
 """The kind of what was caught up with. The row stays: it says how old the ledger's knowledge is."""
 _CARE = (_DONE, "poll", "full")
@@ -106,6 +109,12 @@ def knows_since(tx: Tx, connection: str) -> datetime | None:
     """Return since when the ledger knows of all that it makes on a connection; None: since ever."""
     row = _rows(tx).get(connection)
     return None if row is None else row.since
+
+
+def was_another(tx: Tx, connection: str) -> bool:
+    """Return whether it is certain that a ledger was there before this one, and knew more."""
+    row = _rows(tx).get(connection)
+    return row is not None and row.why != WHY_NEW
 
 
 def end(tx: Tx, connections: Iterable[str]) -> None:

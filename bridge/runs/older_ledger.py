@@ -19,7 +19,6 @@ from bridge.ledger.database import Ledger
 FILE: Final = "newest-create"
 """In the home's `var`. It holds one number and nothing else."""
 WHY_OLDER: Final = "the ledger is older than what was last done with it"
-WHY_NEW: Final = "the ledger is new here"
 
 log = logging.getLogger("bridge")
 
@@ -31,7 +30,7 @@ def notice(ledger: Ledger, context: Context, file: Path) -> bool:
         newest = catch_up.newest_create(tx)
     if noted is not None and newest >= noted:
         return False
-    why = WHY_NEW if noted is None else WHY_OLDER
+    why = catch_up.WHY_NEW if noted is None else WHY_OLDER
     with ledger.transaction() as tx:
         catch_up.begin(tx, sorted(context.connections), "poll", why, context.clock.now())
     log.info("%s: creates wait until each connection was listed", why)

@@ -11,7 +11,7 @@ from bridge.ledger import catch_up, ledger_backup, renaming, table_rows, webhook
 from bridge.ledger.database import Tx
 from bridge.operations.evidence import all_links, conflicts
 from bridge.runs import adoption
-from bridge.runs.older_ledger import WHY_NEW
+from bridge.runs.older_ledger import WHY_OLDER
 from bridge.simulate.stage import KeptLedger, Stage
 
 FILE: Final = "ledger.backup"
@@ -41,7 +41,7 @@ def put_back(stage: Stage) -> None:
     else:
         with stage.ledger.transaction() as tx:
             table_rows.clear(tx)
-            catch_up.begin(tx, sorted(names), "poll", WHY_NEW, now)
+            catch_up.begin(tx, sorted(names), "poll", WHY_OLDER, now)
     with stage.ledger.read() as tx:
         stage.accepted = webhook_inbox.account(tx).accepted
     for line in stage.lines.values():

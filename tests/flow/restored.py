@@ -20,7 +20,7 @@ def copy_of(estate):
     return kept
 
 
-def put_back(estate, kept=None):
+def put_back(estate, kept=None, *, why="the ledger was put back"):
     """Work with another ledger from now on: the copy, or an empty one."""
     estate.ledger = Ledger("sqlite://")
     if kept is None:
@@ -33,7 +33,7 @@ def put_back(estate, kept=None):
     estate.drain.ledger = estate.ledger
     with estate.ledger.transaction() as tx:
         names = [name for sync in estate.context.syncs.values() for name in sync.members]
-        catch_up.begin(tx, set(names), "full", "the ledger was put back", estate.clock.now())
+        catch_up.begin(tx, set(names), "full", why, estate.clock.now())
 
 
 def catch_up_with_all(estate):

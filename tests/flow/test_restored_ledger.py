@@ -284,6 +284,22 @@ def test_another_request_under_the_subject_of_one_that_had_ended_is_mirrored(est
     assert len(tickets(estate)["helpdesk"]) == len(tickets(estate)["product"]) == 2
 
 
+def test_a_new_home_asks_nobody_about_customers_who_wrote_twice(estate):
+    """Each system has one of the two requests, and nobody has ever mirrored anything."""
+    product, helpdesk = estate.apps["product"], estate.apps["helpdesk"]
+    for number in range(3):
+        who = {"subject": "Help", "email": f"c{number}@customer.example"}
+        product.create({"anonymous_traits": who, "status": "resolved"})
+    estate.clock.advance(40 * 86400)
+    for number in range(3):
+        helpdesk.create({"subject": "Help", "customer_email": f"c{number}@customer.example"})
+    estate.clock.advance(60)
+    put_back(estate, why=catch_up.WHY_NEW)
+    catch_up_with_all(estate)
+    assert estate.parked() == []
+    assert len(tickets(estate)["helpdesk"]) == len(tickets(estate)["product"]) == 6
+
+
 def test_what_is_made_after_the_ledger_was_put_back_is_no_twin_of_anything(estate):
     put_back(estate)
     catch_up_with_all(estate)

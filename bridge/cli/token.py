@@ -88,4 +88,6 @@ def revoke(name: str) -> None:
 def _state(token: Token, *, good: bool) -> str:
     if token.revoked_at is not None:
         return f"revoked {when(token.revoked_at)}"
+    if token.maker_is_out:
+        return "its maker is out"
     return "" if good else "too old"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from bridge.cli.operator import at_desk
 from bridge.cli.screen import Screen, say, say_rows
-from bridge.operations import users
+from bridge.operations import tokens, users
 from bridge.operations.permissions import Role
 from bridge.operations.times import when
 
@@ -76,7 +76,7 @@ def change_role(name: str, role: str) -> None:
     """Give a user another role."""
     with at_desk() as desk:
         users.set_role(desk, name, Role(role))
-    say(f"{name} is {role}")
+        say(f"{name} is {role}{tokens.stopped_with(desk, name)}")
 
 
 @group.command()
@@ -85,7 +85,8 @@ def disable(name: str) -> None:
     """Keep a user out, and end their sessions at once."""
     with at_desk() as desk:
         users.disable(desk, name)
-    say(f"{name} is out; `bridge user enable {name}` lets them in again")
+        stopped = tokens.stopped_with(desk, name)
+    say(f"{name} is out; `bridge user enable {name}` lets them in again{stopped}")
 
 
 @group.command()

@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.errors import LedgerError, NotPossible, UnknownName
-from bridge.ledger import api_tokens
+from bridge.ledger import accounts, api_tokens
 from bridge.ledger.api_tokens import ApiTokenRow
+from bridge.ledger.database import Tx
 from bridge.operations import passwords
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission, Role, may
+from bridge.operations.users import as_user
 
 PREFIX: Final = "brg_"
 """How every token begins, so that whoever scans files for secrets can find one."""
@@ -30,6 +32,8 @@ USED_PRECISION: Final = timedelta(minutes=1)
 """The last use is written down no oftener: reading must not write all the time."""
 LONGEST_TOKEN: Final = 200
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_USER: Final = "user:"
+_TOKEN: Final = "token:"  # noqa: S105 - how such a maker is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,13 @@ class Token:
     used_at: datetime | None
     """When it was used last, to the minute; None: never."""
     revoked_at: datetime | None
+    maker_is_out: bool = False
+    """Whoever made it in the pages is disabled or no admin any more; they saw the secret."""
 
     @property
     def actor(self) -> str:
         """The name under which the audit has what is done with it."""
-        return f"token:{self.name}"
+        return f"{_TOKEN}{self.name}"
 
     def may(self, permission: Permission) -> bool:
         """Return whether its role may do this, at the connections that it is for."""
@@ -58,7 +64,7 @@ class Token:
 
     def is_good(self, now: datetime) -> bool:
         """Return whether it lets anybody in."""
-        return self.revoked_at is None and now < self.ends_at
+        return self.revoked_at is None and now < self.ends_at and not self.maker_is_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,16 @@ def create(
 def every(desk: Desk) -> list[Token]:
     """Return all tokens by name, those that let nobody in any more among them."""
     with desk.ledger.read() as tx:
-        return [_as_token(row) for row in api_tokens.every(tx)]
+        return [_as_token(row, out=_is_out(tx, row.made_by)) for row in api_tokens.every(tx)]
+
+
+def stopped_with(desk: Desk, name: str) -> str:
+    """Return in words which tokens let nobody in while this user may make none; empty: none."""
+    with desk.ledger.read() as tx:
+        rows = [row for row in api_tokens.every(tx) if _root(tx, row.made_by) == f"{_USER}{name}"]
+        out = bool(rows) and _is_out(tx, rows[0].made_by)
+    names = [row.name for row in rows if out and _as_token(row).is_good(desk.now())]
+    return f"; tokens that let nobody in meanwhile: {', '.join(names)}" if names else ""
 
 
 def get(desk: Desk, name: str) -> Token:
@@ -140,8 +155,8 @@ def of_secret(desk: Desk, secret: str) -> Token | None:
     now = desk.now()
     with desk.ledger.read() as tx:
         row = api_tokens.by_digest(tx, passwords.digest(secret), now)
-    if row is None:
-        return None
+        if row is None or _is_out(tx, row.made_by):
+            return None
     if row.used_at is None or now - row.used_at >= USED_PRECISION:
         # Questions are answered also while nothing can be stored.
         with contextlib.suppress(LedgerError), desk.ledger.transaction() as tx:
@@ -149,7 +164,29 @@ def of_secret(desk: Desk, secret: str) -> Token | None:
     return _as_token(row)
 
 
-def _as_token(row: ApiTokenRow) -> Token:
+def _is_out(tx: Tx, maker: str) -> bool:
+    """Return whether somebody made a token in the pages who may make none any more.
+
+    What is made at the bridge's own machine is nobody's in particular.
+    """
+    root = _root(tx, maker)
+    if not root.startswith(_USER):
+        return False
+    row = accounts.get(tx, root.removeprefix(_USER))
+    return row is None or not as_user(row).may(Permission.MANAGE_USERS)
+
+
+def _root(tx: Tx, maker: str) -> str:
+    """Return who made the token that made a token, and so on."""
+    while maker.startswith(_TOKEN):
+        row = api_tokens.get(tx, maker.removeprefix(_TOKEN))
+        if row is None:
+            break
+        maker = row.made_by
+    return maker
+
+
+def _as_token(row: ApiTokenRow, *, out: bool = False) -> Token:
     return Token(
         name=row.name,
         role=Role(row.role),
@@ -159,4 +196,5 @@ def _as_token(row: ApiTokenRow) -> Token:
         ends_at=row.ends_at,
         used_at=row.used_at,
         revoked_at=row.revoked_at,
+        maker_is_out=out,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from bridge.errors import LedgerError, NotPossible, UnknownName
 from bridge.ledger import renaming, tables
-from bridge.operations import audit_trail, tokens
+from bridge.operations import audit_trail, tokens, users
 from bridge.operations.permissions import Permission, Role
 from tests.flow.world import World
 from tests.operations.desks import desk_of
@@ -51,6 +51,28 @@ def test_a_revoked_token_lets_nobody_in_and_its_name_is_not_given_again(desk):
         "token revoked",
         "token created",
     ]
+
+
+@pytest.mark.parametrize("act", [users.disable, lambda *who: users.set_role(*who, Role.MAPPER)])
+def test_whoever_is_out_takes_the_tokens_along_that_they_have_seen(desk, act):
+    for name in ("ana", "bo"):
+        users.add(desk, name, Role.ADMIN)
+    in_pages = desk.seen_by("user:ana", personal=True)
+    hers = tokens.create(in_pages, "hers", Role.OPERATOR)
+    by_program = desk.seen_by(hers.token.actor, personal=True)
+    hers_too = tokens.create(by_program, "hers-too", Role.VIEWER)
+    other = tokens.create(desk.seen_by("user:bo", personal=True), "other", Role.VIEWER)
+    own = tokens.create(desk, "machine", Role.VIEWER)
+    assert tokens.stopped_with(desk, "ana") == ""
+    act(desk, "ana")
+    let_in = [tokens.of_secret(desk, made.secret) for made in (hers, hers_too, other, own)]
+    assert [token and token.name for token in let_in] == [None, None, "other", "machine"]
+    assert tokens.stopped_with(desk, "ana").endswith("meanwhile: hers, hers-too")
+    good = {token.name for token in tokens.every(desk) if token.is_good(desk.now())}
+    assert good == {"other", "machine"}
+    users.enable(desk, "ana")
+    users.set_role(desk, "ana", Role.ADMIN)
+    assert tokens.of_secret(desk, hers.secret).name == "hers"
 
 
 @pytest.mark.parametrize("secret", ["", "brg_", "brg_" + "x" * 43, "brg_\ud800", "x" * 50, "b\0"])

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from bridge.core.model.counting import counted
 from bridge.errors import UnknownName
-from bridge.operations import users
+from bridge.operations import tokens, users
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Permission, Role
 from bridge.web.pages import visitor
@@ -89,12 +89,12 @@ def do(user: str, act: str) -> Response | str:
 def _set_role(desk: Desk, name: str) -> str:
     role = role_named(request.form.get("role", ""))
     users.set_role(desk, name, role)
-    return f"{name} is {role} from the next page on"
+    return f"{name} is {role} from the next page on{tokens.stopped_with(desk, name)}"
 
 
 def _disable(desk: Desk, name: str) -> str:
     users.disable(desk, name)
-    return f"{name} is out, and signed out everywhere"
+    return f"{name} is out, and signed out everywhere{tokens.stopped_with(desk, name)}"
 
 
 def _enable(desk: Desk, name: str) -> str:

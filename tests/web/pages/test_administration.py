@@ -114,6 +114,15 @@ def test_what_is_done_to_a_user_holds_at_once_and_is_in_the_audit(site):
     ]
 
 
+def test_who_is_put_out_is_told_with_the_tokens_that_stop(site):
+    users.add(site.desk, "bo", Role.ADMIN)
+    tokens.create(site.desk.seen_by("user:bo", personal=True), "ci", Role.VIEWER)
+    admin = site.browser()
+    page = send(admin, "/users/bo/disable", "/users").text
+    assert "tokens that let nobody in meanwhile: ci" in Elements(page).text
+    assert "its maker is out" in Elements(admin.get("/tokens").text).text
+
+
 def test_names_and_roles_that_are_none_are_refused(site):
     admin = site.browser()
     for name, role, status in (("B o", "viewer", 409), ("bo", "king", 404), ("", "viewer", 409)):

@@ -91,13 +91,16 @@ def restore(
 
 
 def _end_what_was_under_way(tx: Tx, now: datetime) -> None:
-    """Give back what workers held when the backup was made, and end the runs of that time."""
+    """Give back what workers held when the backup was made; end runs and sessions of that time."""
     ledger_copy.give_back_claims(tx)
     tx.execute(delete(tables.work).where(tables.work.c.kind.in_(JOB_KINDS)))
     under_way = update(tables.run).where(tables.run.c.finished_at.is_(None))
     tx.execute(under_way.values(finished_at=now, error=run_records.PUT_BACK))
     tx.execute(delete(tables.catch_up))
     tx.execute(delete(tables.process))
+    # Who signed out, or was put out, since the backup is not to be signed in by it again.
+    tx.execute(delete(tables.web_session))
+    tx.execute(delete(tables.sign_in_link))
 
 
 def _contents(tx: Tx, counts: dict[str, int]) -> Contents:

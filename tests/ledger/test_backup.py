@@ -101,6 +101,18 @@ def test_a_restore_ends_the_work_of_every_long_job_and_keeps_that_of_records(ful
     assert left == set(RECORD_KINDS)
 
 
+def test_nobody_is_signed_in_by_a_backup(full, tmp_path):
+    later = NOW + timedelta(hours=12)
+    signed_in = {"digest": "d" * 64, "account": "ana", "ends_at": later}
+    with full.transaction() as tx:
+        tx.execute(tables.web_session.insert().values(**signed_in, began_at=NOW, address="::1"))
+        tx.execute(tables.sign_in_link.insert().values(signed_in))
+    ledger_backup.write(full, tmp_path / "backup")
+    assert rows(full)["web_session"]
+    ledger_backup.restore(full, tmp_path / "backup", ["L", "H"], NOW, replace=True)
+    assert (rows(full)["web_session"], rows(full)["sign_in_link"]) == ([], [])
+
+
 def test_new_rows_are_numbered_after_those_of_the_backup(full, empty_url, tmp_path):
     ledger_backup.write(full, tmp_path / "backup")
     fresh = Ledger(empty_url)

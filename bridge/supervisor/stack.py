@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -276,6 +278,8 @@ class Stack:
         # Whoever reads that the bridge runs may edit its files: those are read by then.
         with self.tolerating_ledger_outage():
             self._comes(self._have_entered)
+            # Whoever reads their address may follow it at once.
+            self._comes(self._pages_listen)
 
     def _start_pages(self) -> None:
         host, port = self.settings.host, free_port(self.settings.host, self.settings.admin_port)
@@ -339,6 +343,17 @@ class Stack:
             with opener.open(f"{self.url}/healthz", timeout=HEALTH_TIMEOUT) as answer:
                 return bool(answer.status == 200)
         except (OSError, urllib.error.URLError):
+            return False
+
+    def _pages_listen(self) -> bool:
+        """Return whether somebody who opens the pages finds them, if there are any."""
+        if not self.pages_url:
+            return True
+        place = urllib.parse.urlsplit(self.pages_url)
+        try:
+            with socket.create_connection((place.hostname, place.port), HEALTH_TIMEOUT):
+                return True
+        except OSError:
             return False
 
     def _have_entered(self) -> bool:

@@ -69,7 +69,7 @@ def change_password(desk: Desk, user: User, old: str, new: str, address: str) ->
     `old` has to be right where there is one; guessing it is no quicker than at the sign-in. Raises
     NotLetIn, TryLater, and NotPossible for a new one that cannot be taken.
     """
-    passwords.check(new)
+    passwords.check(new, user.name)
     if user.has_password:
         row = _matching(desk, user.name, old, address)
         with desk.ledger.transaction() as tx:

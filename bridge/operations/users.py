@@ -103,7 +103,7 @@ def add(desk: Desk, name: str, role: Role, *, password: str = "") -> None:
         raise NotPossible(
             f"{name!r} is no user name: small letters, digits and . _ - + @, at most 64"
         )
-    kept = passwords.hashed(password) if password else None
+    kept = passwords.hashed(password, name) if password else None
     with desk.acting("user added", name, {"role": role.value}) as tx:
         if not accounts.add(tx, name, role.value, desk.now()):
             raise NotPossible(f"{name} is a user already: `bridge user role` changes the role")
@@ -113,7 +113,7 @@ def add(desk: Desk, name: str, role: Role, *, password: str = "") -> None:
 
 def set_password(desk: Desk, name: str, password: str) -> None:
     """Give a user another password, and end all sessions. Raises UnknownName, NotPossible."""
-    kept = passwords.hashed(password)
+    kept = passwords.hashed(password, name)
     with desk.acting("user password", name) as tx:
         _known(tx, name)
         accounts.change(tx, name, password=kept)

@@ -31,7 +31,7 @@ def bridge(run, tmp_path):
 def test_users_from_the_first_command_to_the_last(bridge):
     assert "bridge user add" in bridge("user", "list").output
     refused = bridge("user", "add", "ana", keys="short\n")
-    assert (refused.exit_code, "12 to 256 characters" in refused.output) == (1, True)
+    assert (refused.exit_code, "15 to 256 characters" in refused.output) == (1, True)
     added = bridge("user", "add", "ana", "--role", "admin", keys=f"{PASSWORD}\n")
     assert (added.exit_code, added.output) == (0, "ana may use the pages as admin\n")
     assert bridge("user", "disable", "bo").exit_code == 2  # there is no bo

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, Type, extract_parameters
 from sqlalchemy import select, update
 
 from bridge.errors import NotPossible, UnknownName
@@ -24,6 +24,7 @@ from tests.operations.desks import desk_of
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.7"
+HASHED = passwords.hashed(PASSWORD)
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +94,7 @@ def test_nobody_else_comes_in_and_all_are_told_the_same(ana, name, password):
 
 
 @pytest.mark.parametrize(
-    "act", [users.disable, lambda desk, name: users.set_password(desk, name, "another one 12")]
+    "act", [users.disable, lambda desk, name: users.set_password(desk, name, "another one 1234")]
 )
 def test_who_is_disabled_or_gets_another_password_is_out_at_once(ana, act):
     token, link = sign_in.by_password(ana, "ana", PASSWORD, HERE).token, users.make_link(ana, "ana")
@@ -209,17 +210,56 @@ def test_the_ledger_holds_no_password_token_or_link(ana):
     assert entry.token not in repr(entry)
 
 
-@pytest.mark.parametrize("password", ["", "elevenchars", "x" * 257])
+@pytest.mark.parametrize("password", ["", "fourteen chars", "x" * 257])
 def test_a_password_has_a_length(desk, password):
     users.add(desk, "ana", Role.VIEWER)
-    with pytest.raises(NotPossible, match="12 to 256 characters"):
+    with pytest.raises(NotPossible, match="15 to 256 characters"):
         users.set_password(desk, "ana", password)
 
 
 def test_any_characters_make_a_password(desk):
-    odd = "\ud800 half a pair\x00"
+    odd = "\ud800 half of a pair\x00"
     users.add(desk, "ana", Role.VIEWER, password=odd)
     assert sign_in.by_password(desk, "ana", odd, HERE)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("123456789012345", "qwertyuiopasdfgh", "1q2w3e4r5t6y7u8i9o0p", "aaaaaaaaaaaaaaab"),
+        *("passwordpassword1", "Summer2026Summer2026", "CorrectHorseBatteryStaple"),
+        *("Bridge-Admin-2026!", "Ana.Schmidt.2026", "ana.schmidtana.schmidt"),
+    ],
+)
+def test_a_password_that_is_soon_guessed_is_refused(desk, password):
+    name = "ana.schmidt"
+    with pytest.raises(NotPossible, match="soon guessed"):
+        users.add(desk, name, Role.VIEWER, password=password)
+    users.add(desk, name, Role.VIEWER, password=PASSWORD)
+    with pytest.raises(NotPossible, match="soon guessed"):
+        users.set_password(desk, name, password)
+    with pytest.raises(NotPossible, match="soon guessed"):
+        sign_in.change_password(desk, users.every(desk)[0], PASSWORD, password, HERE)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(PASSWORD, "wir fahren nach rom", "welcome to the bridge of dreams", "Kx7-pQ2_vR9.mT4"),
+        "once more, and once more",
+    ],
+)
+def test_words_of_ones_own_choice_make_a_password(password):
+    passwords.check(password, "ana")
+
+
+def test_guessing_from_a_digest_costs_what_it_has_to():
+    ours = extract_parameters(HASHED)
+    assert ours.type is Type.ID
+    assert ours.memory_cost >= 19 * 1024
+    assert ours.time_cost >= 2
+    assert ours.salt_len >= 16
+    assert ours.hash_len >= 32
 
 
 def test_what_is_kept_in_a_form_that_nobody_knows_lets_nobody_in():

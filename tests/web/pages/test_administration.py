@@ -161,8 +161,8 @@ def test_whoever_came_by_a_link_takes_a_password_and_comes_in_with_it(site):
     ("old", "new", "again", "said"),
     [
         ("not this one", PASSWORD, PASSWORD, "the present password is not right"),
-        (PASSWORD, "too short", "too short", "12 to 256 characters"),
-        (PASSWORD, "another one 12", "another one 13", "are not the same"),
+        (PASSWORD, "too short", "too short", "15 to 256 characters"),
+        (PASSWORD, "another one 1234", "another one 13", "are not the same"),
     ],
 )
 def test_a_password_that_cannot_be_taken_is_said_in_the_form(site, old, new, again, said):
@@ -179,7 +179,7 @@ def test_a_found_browser_is_no_way_to_guess_the_password(site):
     site.browser(Role.VIEWER)
     users.set_password(site.desk, "the-viewer", PASSWORD)
     browser = site.browser(Role.VIEWER)
-    given = {"new": "another one 12", "again": "another one 12"}
+    given = {"new": "another one 1234", "again": "another one 1234"}
     for _ in range(sign_in.FREE["account"]):
         assert send(browser, "/account/password", "/account", old="x", **given).status_code == 400
     assert send(browser, "/account/password", "/account", old="x", **given).status_code == 429

@@ -369,6 +369,14 @@ def test_a_connector_that_breaks_is_our_fault_and_not_the_senders(tmp_path, capl
     receiver.ledger.close()
 
 
+def test_no_answer_is_a_page_to_anybody(receiver):
+    for path in ("/webhooks/helpdesk", "/healthz", "/metrics", "/nowhere"):
+        answer = receiver.client.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -49,7 +49,10 @@ HEADERS: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
     ("Cache-Control", "no-store"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
 )
+TRANSPORT: Final = ("Strict-Transport-Security", "max-age=31536000")
+"""Where the request came by https, as they always will."""
 
 
 class BridgeApi(Api):  # type: ignore[misc] # flask-smorest has no types
@@ -104,6 +107,8 @@ def create_service(
     def add_headers(answer: Response) -> Response:
         for name, value in HEADERS:
             answer.headers[name] = value
+        if request.is_secure:
+            answer.headers.add(*TRANSPORT)
         return answer
 
     return app

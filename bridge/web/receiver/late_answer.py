@@ -10,7 +10,11 @@ from typing import Any, Final
 
 import orjson
 
-HARDENED: Final = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
+HARDENED: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cache-Control", "no-store"),
+)
 """Headers of every answer."""
 _HEADERS: Final = (*HARDENED, ("Content-Type", "application/json"))
 

@@ -10,6 +10,7 @@ from bridge.core.model.syncs import Rate
 from bridge.operations import audit_trail, tokens, users
 from bridge.operations.permissions import Role
 from bridge.web.api import asker
+from bridge.web.api.service import HEADERS
 from bridge.web.pages import json_twins, visitor
 from bridge.web.pages.site import SiteSettings, create_site
 from bridge.web.receiver.rates import RateMeter
@@ -138,6 +139,20 @@ def test_what_is_no_token_lets_nobody_in(service, header):
     answer = service.nobody().get("/me", headers={"Authorization": header})
     assert (answer.status_code, answer.json["code"]) == (401, "BRG-API-TOKEN")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="bridge"'
+
+
+def test_every_answer_is_for_nobody_elses_page_and_kept_nowhere(service):
+    for program in (service.program(), service.nobody()):
+        for path in ("/tickets", "/openapi.json", "/nowhere"):
+            answer = program.client.get(
+                path,
+                headers=program.headers | {"Origin": "https://evil.example"},
+                base_url="https://bridge.example",
+            )
+            for name, value in HEADERS:
+                assert answer.headers.getlist(name) == [value]
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_a_revoked_token_is_out_with_the_next_request(service):

@@ -334,6 +334,38 @@ def test_every_answer_has_the_headers(browser, path):
         assert answer.headers.getlist(name) == [value]
     assert ("no-store" in answer.headers["Cache-Control"]) is not path.startswith("/static")
     assert "unsafe" not in POLICY
+    assert "Strict-Transport-Security" not in answer.headers
+    by_https = browser.get(path, base_url="https://bridge.example", buffered=True)
+    assert by_https.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_no_other_origin_reads_or_embeds_an_answer(browser):
+    for path in ("/", "/tickets", "/static/bridge.css"):
+        for method in ("GET", "OPTIONS"):
+            answer = browser.open(
+                path, method=method, headers={"Origin": "https://evil.example"}, buffered=True
+            )
+            assert not [name for name, _ in answer.headers if name.startswith("Access-")]
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_method_that_echoes_what_was_sent_is_none(browser):
+    answer = browser.open("/tickets", method="TRACE", headers={"X-Sent": "secret"})
+    assert answer.status_code == 405
+    assert "secret" not in answer.text
+
+
+def test_fields_for_passwords_are_masked_and_open_to_password_managers(site, browser):
+    found = []
+    for who, path in ((site.nobody(), "/sign-in"), (browser, "/account")):
+        for tag, attrs in Elements(who.get(path).text).found:
+            if tag == "input" and attrs.get("name") in {"password", "old", "new", "again"}:
+                found.append(attrs["name"])
+                assert attrs["type"] == "password"
+                assert attrs["autocomplete"] in {"current-password", "new-password"}
+                assert int(attrs["maxlength"]) >= 64
+    assert {"password", "new", "again"} <= set(found)
 
 
 def test_htmx_may_evaluate_nothing_and_keeps_no_page(browser):

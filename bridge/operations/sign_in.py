@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,9 @@ LONGEST_WAIT: Final = timedelta(minutes=15)
 FORGOTTEN_AFTER: Final = timedelta(hours=1)
 NETWORK_BITS: Final = 64
 """Addresses of IPv6 count by the network: one subscriber has all the rest."""
+
+
+log = logging.getLogger(__name__)
 
 
 class NotLetIn(BridgeError):
@@ -76,7 +80,7 @@ def change_password(desk: Desk, user: User, old: str, new: str, address: str) ->
             _still(tx, row, address)
     users.set_password(desk, user.name, new)
     with desk.ledger.transaction() as tx:
-        return _begin(tx, desk, _allowed(tx, user.name), address, "new password")
+        return _begin(tx, desk, _allowed(tx, user.name, address), address, "new password")
 
 
 def _matching(desk: Desk, name: str, password: str, address: str) -> AccountRow:
@@ -90,6 +94,7 @@ def _matching(desk: Desk, name: str, password: str, address: str) -> AccountRow:
             sign_ins.add_failure(tx, subject, now)
         row = accounts.get(tx, name)
     if not passwords.matches(row.password if row else None, password) or row is None:
+        _tell("password", row, address)
         raise NotLetIn("name or password is not right")
     return row
 
@@ -97,7 +102,7 @@ def _matching(desk: Desk, name: str, password: str, address: str) -> AccountRow:
 def _still(tx: Tx, row: AccountRow, address: str) -> AccountRow:
     """Return an account whose password was right a moment ago, and count no failure for that."""
     account, place = _subjects(row.name, address)
-    still = _allowed(tx, row.name)
+    still = _allowed(tx, row.name, address)
     if still.password != row.password:
         raise NotLetIn("name or password is not right")
     sign_ins.forget_failures(tx, account)
@@ -115,8 +120,9 @@ def by_link(desk: Desk, token: str, address: str) -> SignedIn:
     with desk.ledger.transaction() as tx:
         name = sign_ins.take_link(tx, passwords.digest(token), desk.now())
         if name is None:
+            _tell("link", None, address)
             raise NotLetIn("this link was used already or is too old: `bridge user link` makes one")
-        return _begin(tx, desk, _allowed(tx, name), address, "link")
+        return _begin(tx, desk, _allowed(tx, name, address), address, "link")
 
 
 def user_of(desk: Desk, token: str) -> User | None:
@@ -147,9 +153,19 @@ def _begin(tx: Tx, desk: Desk, row: AccountRow, address: str, by: str) -> Signed
     return SignedIn(user, token)
 
 
-def _allowed(tx: Tx, name: str) -> AccountRow:
+def _tell(by: str, row: AccountRow | None, address: str) -> None:
+    """Log that an attempt failed. An unknown name is left out: it may be a password, typed there.
+
+    Attempts that have to wait are not told: nobody is to fill the log.
+    """
+    about = {"user": row.name if row else "unknown", "by": by, "address": address}
+    log.warning("somebody could not sign in", extra=about)
+
+
+def _allowed(tx: Tx, name: str, address: str) -> AccountRow:
     row = accounts.get(tx, name)
     if row is None or row.disabled_at is not None:
+        _tell("disabled", row, address)
         raise NotLetIn("name or password is not right")
     return row
 

@@ -1,6 +1,7 @@
 """Users and how they sign in: what lets somebody in, what does not, and what is kept of it."""
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -105,6 +106,27 @@ def test_who_is_disabled_or_gets_another_password_is_out_at_once(ana, act):
         sign_in.by_link(ana, link, HERE)
     with pytest.raises(NotLetIn):
         sign_in.by_password(ana, "ana", PASSWORD, HERE)
+
+
+def test_who_could_not_sign_in_is_in_the_log_and_what_was_typed_is_not(ana, caplog):
+    link = users.make_link(ana, "ana")
+    wrong(ana)
+    wrong(ana, name=PASSWORD)  # in the wrong field
+    for token in (link, link):
+        with suppress(NotLetIn):
+            sign_in.by_link(ana, token, HERE)
+    users.disable(ana, "ana")
+    with pytest.raises(NotLetIn):
+        sign_in.by_password(ana, "ana", PASSWORD, HERE)
+    lines = [line for line in caplog.records if "could not sign in" in line.getMessage()]
+    assert [(line.user, line.by, line.address) for line in lines] == [
+        ("ana", "password", HERE),
+        ("unknown", "password", HERE),
+        ("unknown", "link", HERE),
+        ("ana", "disabled", HERE),
+    ]
+    said = repr([line.__dict__ for line in caplog.records])
+    assert not any(secret in said for secret in (PASSWORD, link, "not this one"))
 
 
 def test_a_disabled_user_may_be_let_in_again(ana):

@@ -94,6 +94,13 @@ def problem(
 def of_error(error: Exception) -> Response:
     """Return the answer for an error; none shows the inside."""
     if isinstance(error, Refusal):
+        if error.status in {401, 403}:
+            about = {
+                "code": str(error.code),
+                "at": request.endpoint,
+                "address": request.remote_addr,
+            }
+            log.warning("refused: %s", error.facts, extra=about)
         return problem(error.status, error.code, error.facts, retry_after=error.retry_after)
     if isinstance(error, HTTPException):
         return _of_http(error)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, render_template, request
+from flask import Flask, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -59,6 +59,12 @@ def answer(
     return render_template("refused.html", problem=problem(code, facts)), status, headers
 
 
+def _tell(code: Code, facts: str) -> None:
+    """Log that a request is refused. Its address is left out: a link that signs in is one."""
+    about = {"code": str(code), "at": request.endpoint, "address": request.remote_addr}
+    log.warning("refused: %s: %s", MEANINGS[code].title, facts, extra=about)
+
+
 Answer = tuple[str, int, dict[str, str]]
 
 
@@ -67,6 +73,8 @@ def handle(app: Flask) -> None:
 
     @app.errorhandler(PageRefused)
     def refused(error: PageRefused) -> Answer:
+        if error.status == 403:
+            _tell(error.code, error.facts)
         return answer(error.status, error.code, error.facts, retry_after=error.retry_after)
 
     @app.errorhandler(UnknownName)
@@ -87,6 +95,7 @@ def handle(app: Flask) -> None:
     def old_form(_error: CSRFError) -> Answer:
         if typed_text.is_kept():
             return typed_text.go_on(request.path, typed_text.sent()), 400, {}
+        _tell(Code.PAGE_FORM, g.user.name if g.user else "nobody")
         return answer(400, Code.PAGE_FORM)
 
     @app.errorhandler(HTTPException)

@@ -141,6 +141,19 @@ def test_what_is_no_token_lets_nobody_in(service, header):
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="bridge"'
 
 
+def test_which_program_is_refused_is_in_the_log_and_its_token_is_not(service, caplog):
+    service.program(Role.VIEWER).get("/users")
+    sent = {"Authorization": "Bearer brg_made-up"}
+    service.nobody().get("/tickets", headers=sent)
+    lines = [line for line in caplog.records if line.getMessage().startswith("refused")]
+    assert [(line.code, line.at) for line in lines] == [
+        ("BRG-API-ROLE", "access.list_users"),
+        ("BRG-API-TOKEN", "tickets.list_tickets"),
+    ]
+    assert "viewer is viewer" in lines[0].getMessage()
+    assert "made-up" not in repr([line.__dict__ for line in caplog.records])
+
+
 def test_every_answer_is_for_nobody_elses_page_and_kept_nowhere(service):
     for program in (service.program(), service.nobody()):
         for path in ("/tickets", "/openapi.json", "/nowhere"):

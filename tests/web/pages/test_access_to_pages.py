@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.operations import users
 from bridge.operations.permissions import Role
 from bridge.web.pages import visitor
 from bridge.web.pages.site import SiteSettings, create_site
@@ -135,6 +136,22 @@ def test_each_route_is_shown_from_its_role_on_and_to_nobody_else(site, ticket):
             if status not in (fine if allowed else refused):
                 wrong.append((rule.rule, method, role, status))
     assert wrong == []
+
+
+def test_who_is_refused_is_in_the_log_and_no_link_is(site, caplog):
+    viewer, link = site.browser(Role.VIEWER), users.make_link(site.desk, "the-viewer")
+    viewer.get("/users")
+    viewer.post("/sign-out")
+    elsewhere = {"REMOTE_ADDR": "192.0.2.1"}
+    site.nobody().get(f"/sign-in/link/{link}", environ_overrides=elsewhere)
+    lines = [line for line in caplog.records if line.getMessage().startswith("refused")]
+    assert [(line.code, line.at, line.address) for line in lines] == [
+        ("BRG-PAGE-ROLE", "users.listing", "127.0.0.1"),
+        ("BRG-PAGE-FORM", "sign_in.sign_out", "127.0.0.1"),
+        ("BRG-PAGE-SIGN-IN", "sign_in.by_link", "192.0.2.1"),
+    ]
+    assert "the-viewer is viewer" in lines[0].getMessage()
+    assert link not in repr([line.__dict__ for line in caplog.records])
 
 
 def test_a_view_that_declares_nothing_is_shut(site):

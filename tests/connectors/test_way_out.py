@@ -227,6 +227,16 @@ def test_verification_cannot_be_switched_off_by_whoever_calls(desk):
     assert desk.asked == []
 
 
+def test_no_old_tls_is_spoken(desk, pem):
+    with calling(desk, authorities=pem) as http:
+        context = http._adapter._context
+        assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+        assert context.maximum_version == ssl.TLSVersion.MAXIMUM_SUPPORTED
+        weak = ("NULL", "RC4", "DES", "EXP", "MD5", "anon", "ADH")
+        names = [each["name"] for each in context.get_ciphers()]
+        assert not [name for name in names if any(word in name for word in weak)]
+
+
 def test_calls_lead_through_the_proxy_and_the_key_is_for_the_desk_alone(desk, proxy, pem):
     address = way_out.proxy(OPEN_PROXY.format(port=proxy.server_port))
     with calling(desk, authorities=pem, proxy=address) as http:

@@ -264,7 +264,7 @@ def test_the_copy_of_what_had_ended_before_it_was_made_is_for_a_human(estate):
     assert tickets(estate) == before
     waiting = estate.parked()
     assert {row.cause for row in waiting} == {"ambiguous match"}
-    assert any("their texts are the same, and the ledger is new" in row.why for row in waiting)
+    assert any("their texts are the same, and the ledger was lost" in row.why for row in waiting)
     assert {row.remote_id for row in waiting} & {made, copy}
 
 

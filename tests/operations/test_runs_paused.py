@@ -53,6 +53,13 @@ def keys(world):
         return list(tx.execute(select(tables.work.c.key)).scalars())
 
 
+def resume_whole(world, run_id, since, confirmed):
+    """Let a run go on, and see it write all that was confirmed, and nothing else."""
+    run_acts.resume(desk_of(world), run_id)
+    world.settle()
+    assert by_bridge(world, since) == written_by_field(confirmed)
+
+
 def once_raised(world):
     """Go through the tickets, and stop before the first write of the run."""
     drain = world.drain()
@@ -104,9 +111,7 @@ def test_a_paused_run_writes_nothing_until_it_is_resumed_and_then_all(world, beg
     world.settle()
     assert by_bridge(world, since) == Counter()
     assert state(world, run_id).state == "paused"
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)
     ended = state(world, run_id)
     assert (ended.state, ended.figures.get("left alone", 0)) == ("done", 0)
     assert world.unsettled() == []
@@ -127,9 +132,7 @@ def test_a_comparison_does_not_write_what_a_paused_run_holds(world, begun, raise
     world.settle()
     assert by_bridge(world, since) == Counter()
     assert state(world, run_id).state == "paused"
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)
     assert state(world, run_id).figures.get("left alone", 0) == 0
 
 
@@ -145,9 +148,7 @@ def test_a_comparison_that_frees_a_write_that_was_set_aside_does_not_make_it(wor
     run_acts.pause(desk_of(world), run_id)
     world.reconcile()
     assert by_bridge(world, since) == Counter()
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)
     with world.ledger.read() as tx:
         (made,) = run_writes.count(tx, [run_id]).values()
     assert made == len(confirmed)
@@ -166,9 +167,7 @@ def test_what_a_worker_has_claimed_of_it_is_held_as_well(world, begun):
     world.clock.advance(31)  # it died
     world.settle()
     assert by_bridge(world, since) == Counter()
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)
 
 
 def test_a_worker_that_meets_it_as_it_is_resumed_leaves_nothing_held(world, begun):
@@ -195,9 +194,7 @@ def test_a_run_goes_through_the_tickets_while_it_is_paused_and_writes_nothing(wo
     assert held.phases[0].done == len(world.links())
     assert held.waiting == held.total > 0
     assert by_bridge(world, since) == Counter()
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)
 
 
 def test_an_edit_goes_on_while_the_run_of_its_ticket_is_paused(world, begun):
@@ -340,6 +337,4 @@ def test_a_run_that_is_paused_waits_also_where_the_clock_is_set_back(world, begu
     run_acts.pause(desk_of(world), run_id)
     with world.ledger.transaction() as tx:
         set_back.follow(tx, world.clock.now(), timedelta(hours=2))
-    run_acts.resume(desk_of(world), run_id)
-    world.settle()
-    assert by_bridge(world, since) == written_by_field(confirmed)
+    resume_whole(world, run_id, since, confirmed)

@@ -85,7 +85,7 @@ def judge(one: Life, other: Life, max_apart: timedelta, *, may_be_copy: bool = F
     """
     judgement = _by_their_lives(one, other, max_apart)
     if may_be_copy and judgement[0] is Sameness.OTHER:
-        why = "but their texts are the same, and the ledger is new or was put back"
+        why = "but their texts are the same, and the ledger was lost or put back"
         return Sameness.DOUBTFUL, f"{judgement[1]}; {why}"
     return judgement
 

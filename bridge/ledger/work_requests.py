@@ -10,13 +10,13 @@ from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import and_, case, func
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.dialects.postgresql import Insert
 
 from bridge.core.model.lanes import LANES
 from bridge.ledger import json_rows
 from bridge.ledger.database import Tx, insert_for
-from bridge.ledger.tables import work
+from bridge.ledger.tables import run, work
 from bridge.ledger.value_codec import storable
 
 
@@ -124,6 +124,9 @@ _COLUMNS: Final = (
 )
 
 
+_PAUSED: Final = select(run.c.id).where(run.c.paused_at.is_not(None))
+
+
 @cache
 def _enqueue_one(dialect: str, unpark: bool) -> Insert:
     return _or_hint(insert_for(dialect, work), unpark)
@@ -146,8 +149,12 @@ def _or_hint(statement: Insert, unpark: bool) -> Insert:
         ),
         "payload": func.coalesce(new.payload, work.c.payload),
         # What was set aside is freed on behalf of whoever frees it, with no limit of another run.
+        # A paused run keeps it: what is held of that is nobody else's to do.
         "run_id": case(
-            (is_parked, func.coalesce(new.run_id, work.c.run_id)),
+            (
+                and_(is_parked, work.c.run_id.not_in(_PAUSED)),
+                func.coalesce(new.run_id, work.c.run_id),
+            ),
             else_=func.coalesce(work.c.run_id, new.run_id),
         ),
         "handle": case((new.handle != "", new.handle), else_=work.c.handle),

@@ -304,6 +304,30 @@ def test_a_comparison_does_not_make_what_a_paused_import_has_still_to_make():
     assert [len(world.systems[name].ids) for name in "LHP"] == [4, 4, 4]
 
 
+def test_a_comparison_that_frees_a_create_of_a_paused_import_does_not_make_it():
+    """It was set aside before the import was paused; it stays the import's."""
+    world = LivingWorld("LH")
+    for number in range(2):
+        subject = f"Number {number}"
+        world.systems["L"].add(subject=subject, status="open", priority="low", tags=[])
+    desk, drain = desk_of(world), world.drain()
+    (run_id, *_others) = imports.start_import(desk, "tickets")
+    while len(world.links()) < 2:
+        drain.run(keys=[key for key in keys(world) if not key.startswith("create")])
+        world.clock.advance(1)
+    with world.ledger.transaction() as tx:
+        now = world.clock.now()
+        (row,) = work.claim(tx, "w1", now, now + timedelta(seconds=30), 1)
+        assert row.kind == "create"
+        work.park(tx, row, "w1", "the system refused it", "refused", now)
+    run_acts.pause(desk, run_id)
+    world.reconcile()
+    assert world.systems["H"].ids == []
+    run_acts.resume(desk, run_id)
+    world.settle()
+    assert len(world.systems["H"].ids) == 2
+
+
 def test_what_cannot_be_paused_says_why(world):
     with world.ledger.transaction() as tx:
         run_id = reconcile.start(tx, "L", "ticket", "full", world.clock.now())

@@ -154,8 +154,7 @@ def wanted_by(
     wanted = WantedWork(needless=unwanted(link, made, link_work))
     for connection, planned in made.items():
         wanted.notes.extend(planned.notes)
-        if planned.calls or planned.create is not None:
-            wanted.needless += call_parts.forgotten(link, connection, link_work)
+        wanted.needless += call_parts.forgotten(link, connection, link_work)
         calls = call_parts.without_refused(context, link, connection, planned.calls, link_work)
         kind = kind_of_work(planned, has_calls=bool(calls))
         if kind is None:

@@ -252,7 +252,8 @@ def compare_and_write(
 ) -> Record | Moved | Denied | None:
     """Read, and write at once if the call's fields still read as they did when it was planned.
 
-    Return what the write was answered with; None when the answer shows no record.
+    Return what the write was answered with; None when the answer shows no record. What was refused
+    for an edit that came between is no refusal: the record has moved, as if it had been read so.
     """
     ref, call = write.ref, write.call
 
@@ -260,14 +261,15 @@ def compare_and_write(
         entity_map = context.maps[ref.connection][ref.entity]
         return reads_as_planned(record, call, write.side, entity_map)
 
-    def update() -> Record | Denied | None:
+    def update() -> Record | Moved | Denied | None:
         try:
             return connector.update(ref, call.verb, call.body)
-        except Refused as error:
-            return Denied(error)
-        except (NotFound, AlreadyExists) as error:
-            if read_one(connector, ref) is None:
-                raise
+        except (NotFound, AlreadyExists, Refused) as error:
+            if isinstance(error, Refused) and error.status is None:
+                return Denied(error)  # nothing was sent
+            record = read_one(connector, ref)
+            if record is None or not unchanged(record):
+                return Moved(record)
             # The record is there: it is something in the call that is not, or is already.
             return Denied(error)
 

@@ -30,7 +30,7 @@ from bridge.sandbox.store import Record, Store, difference
 from bridge.sandbox.throttle import Throttle
 from bridge.sandbox.vendor_facts import VendorFacts
 
-FORBIDDEN = "forbidden: "
+FORBIDDEN = "forbidden"
 """The beginning of the note of a call that no sync may ever make."""
 
 log = logging.getLogger("bridge.sandbox")
@@ -96,7 +96,7 @@ class Sandbox(VendorFacts, ABC):
         arrived = self.clock.now()
         with self.lock:
             early = self._throttle.early(arrived)
-            response = self._answer(request, f"{FORBIDDEN}{early}" if early else "")
+            response = self._answer(request, f"{FORBIDDEN}: {early}" if early else "")
             response.date = self.clock.now()
         return response(environ, start_response)
 
@@ -283,7 +283,7 @@ class Sandbox(VendorFacts, ABC):
         )
         mark = self.planted_marker(new) if kind == "create" else ""
         if mark and (entity, mark) in self._marks:
-            call.note = call.note or f"{FORBIDDEN}one thing made twice"
+            call.note = call.note or f"{FORBIDDEN}: one thing made twice"
         self._marks.add((entity, mark))
         if entity == "ticket":
             call.events += self.events(kind, new, call.before, call.sent)

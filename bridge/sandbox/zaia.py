@@ -139,7 +139,7 @@ class ZaiaSandbox(Sandbox):
         record = self._to_change(call, ticket_id)
         self._user(call.body().get("userId"), "userId")
         if record["status"] == self._done:
-            call.note = "forbidden: complete of a completed ticket"
+            call.note = "forbidden in this state: complete of a completed ticket"
             if self.options["complete_again"] == "refused":
                 raise Problem(400, "BAD_REQUEST", "Ticket is already completed")
         if record["status"] == self.options["statuses"][0] and not self.options["complete_pending"]:
@@ -151,7 +151,7 @@ class ZaiaSandbox(Sandbox):
         record = self._to_change(call, ticket_id)
         user = self._user(call.body().get("assigneeId"), "assigneeId")
         if record["status"] == self._done:
-            call.note = "forbidden: takeover of a completed ticket"
+            call.note = "forbidden in this state: takeover of a completed ticket"
             raise Problem(400, "BAD_REQUEST", "Ticket is already completed")
         return self._written(
             call, record, status=self._ongoing, assignee=user, circumstance="takeover"

@@ -1,6 +1,7 @@
 """All findings of the judge, by kind, and the simplest of them.
 
-Those are writes that changed nothing, and calls that no document of the vendor's describes.
+Those are writes that changed nothing, calls that no document of the vendor's describes, and calls
+that a sync must never make.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bridge.verify import drifted_tickets, duplicate_records, lost_edits
-from bridge.verify.evidence_index import EvidenceIndex, Row, could_show, ref_of
+from bridge.verify.evidence_index import EvidenceIndex, HumanEdit, Row, could_show, ref_of
 
 DONE_UNHEARD: Final = ("error-after", "reset-after", "timeout-after")
 """Faults of calls that were done all the same."""
+
+
+FORBIDDEN_IN_STATE: Final = "forbidden in this state: "
+"""How the note begins of a call that is forbidden only by how its record stands."""
 
 
 def all_of(index: EvidenceIndex) -> dict[str, list[Any]]:
@@ -26,6 +31,7 @@ def all_of(index: EvidenceIndex) -> dict[str, list[Any]]:
         drifted_tickets.drifted,
         drifted_tickets.unlinked,
         undocumented,
+        forbidden,
     ):
         for kind, finding in look(index):
             details[kind].append(finding)
@@ -53,17 +59,39 @@ def undocumented(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
         yield "undocumented_calls", {"connection": connection, "call": call, "times": count}
 
 
+def forbidden(index: EvidenceIndex) -> Iterator[tuple[str, Row]]:
+    """Yield calls that a sync must never make.
+
+    What is forbidden only by how a record stands, and an edit after our last read made it stand so,
+    could not be known: no vendor takes a condition with a write.
+    """
+    for row in index.journal:
+        if row["actor"] != "bridge" or not row["note"].startswith("forbidden"):
+            continue
+        by_state = row["note"].startswith(FORBIDDEN_IN_STATE)
+        if not (by_state and any(_edits_since_read(index, row))):
+            yield (
+                "forbidden_calls",
+                {"seq": row["seq"], "ref": list(ref_of(row)), "why": row["note"]},
+            )
+
+
 def _met_an_edit(index: EvidenceIndex, write: Row) -> bool:
     """Return whether a human changed a field of a write after what our last read before showed."""
-    ref = ref_of(write)
-    places = index.connections.reading[ref[0]].places
-    last_read = index.last_read(ref, write["seq"])
+    places = index.connections.reading[ref_of(write)[0]].places
     # Calls name a field as records do, or by a longer word: `tagId`, `assignee_id`.
     stems = tuple(
         places.get(edit.field, (edit.field,))[0].removesuffix("s")
-        for edit in index.edits
-        if edit.ref == ref
-        and edit.seq < write["seq"]
-        and (last_read is None or not could_show(last_read, edit))
+        for edit in _edits_since_read(index, write)
     )
     return any(name.startswith(stems) for name in write["sent"])
+
+
+def _edits_since_read(index: EvidenceIndex, call: Row) -> Iterator[HumanEdit]:
+    """Yield the edits before a call that our last read of its record before could not show."""
+    ref = ref_of(call)
+    last_read = index.last_read(ref, call["seq"])
+    for edit in index.edits:
+        unread = last_read is None or not could_show(last_read, edit)
+        if edit.ref == ref and edit.seq < call["seq"] and unread:
+            yield edit

@@ -150,6 +150,37 @@ def test_an_edit_of_the_refused_field_tries_the_new_value_and_ends_the_parking(w
     assert set_aside(world) == []
 
 
+def test_an_edit_on_the_side_that_refused_ends_the_parking_as_well(world):
+    ids = born(world)
+    picky(world, "H", "status", "pending")
+    world.systems["L"].edit(ids["L"], status="pending")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert len(set_aside(world)) == 1
+    world.systems["H"].edit(ids["H"], status="resolved")
+    world.hint("H", ids["H"])
+    world.settle()
+    assert world.systems["L"].peek(ids["L"])["status"] == "resolved"
+    assert set_aside(world) == []
+
+
+def test_what_an_edit_made_refuse_between_our_read_and_our_write_is_merged_not_parked(world):
+    ids = born(world)
+    update = world.connectors["H"].update
+
+    def just_ended(_ref, _verb, _values):
+        world.systems["H"].edit(ids["H"], status="resolved")
+        world.connectors["H"].update = update
+        raise Refused("H", "answered 400: it has ended", status=400)
+
+    world.connectors["H"].update = just_ended
+    world.systems["L"].edit(ids["L"], status="pending")
+    world.hint("L", ids["L"])
+    world.settle()
+    assert set_aside(world) == []
+    assert {world.systems[name].peek(ids[name])["status"] for name in "LH"} == {"resolved"}
+
+
 def test_parked_work_that_is_retried_looks_at_the_present_never_at_what_it_was_for(world):
     ids = born(world)
     update = world.connectors["H"].update

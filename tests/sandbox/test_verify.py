@@ -317,35 +317,6 @@ def test_what_a_lagging_listing_could_not_show_yet_may_be_written_once_more(run,
     assert run.report().echo_writes == echoes
 
 
-@pytest.mark.provokes
-def test_forbidden_calls_and_faults_are_counted(run):
-    run.to_posthog.get(f"{POSTHOG}/{run.there}/")
-    run.switch.faults.set({"error-before": 1})
-    run.patch_switch(status="open")
-    report = run.report()
-    assert (report.forbidden_calls, report.faults) == (1, {"error-before": 1})
-
-
-def test_undocumented_calls_are_counted_unless_a_declared_probe_explains_them(run):
-    for page in (1, 2):
-        run.to_switch.get(f"{SWITCH}/tickets", params={"page": page, "limit": 5})
-    run.patch_switch(subject="Other")  # a probe of the connector's
-    report = run.report()
-    assert (report.undocumented_calls, report.ok) == (2, False)
-    assert report.details["undocumented_calls"] == [
-        {"connection": "switch", "call": "GET /tickets: page", "times": 2}
-    ]
-    given = run.input()
-    described = [
-        {**row, "probes": ["GET /tickets: page"]} if row.get("system") == "switch" else row
-        for row in given.facts
-    ]
-    judged = verify(VerifyInput(given.journal, given.finals, described))
-    assert [row["call"] for row in judged.details["undocumented_calls"]] == [
-        "PATCH /tickets/<ticket_id>: subject"
-    ]
-
-
 def test_latency_ignores_writes_after_the_value_was_superseded(run):
     run.switch.edit(run.here, {"status": "open"})
     run.switch.edit(run.here, {"status": "pending"})

@@ -130,8 +130,8 @@ def test_what_is_complete_stays_so_and_touching_it_is_on_record(
     assert row["status"] == "completed"
     assert (row["completedAt"] == done["completedAt"]) is (again == "refused")
     assert forbidden(zaia) == [
-        "forbidden: complete of a completed ticket",
-        "forbidden: takeover of a completed ticket",
+        "forbidden in this state: complete of a completed ticket",
+        "forbidden in this state: takeover of a completed ticket",
     ]
 
 

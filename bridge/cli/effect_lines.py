@@ -7,7 +7,7 @@ from typing import Final
 
 from bridge.cli.plan_lines import OPS, write_line
 from bridge.cli.screen import say
-from bridge.core.model.counting import counted
+from bridge.core.model.counting import counted, counted_each
 from bridge.workbench.effect_summary import EffectSummary
 
 MAX_LINES: Final = 20
@@ -15,11 +15,8 @@ MAX_LINES: Final = 20
 
 def print_effect(found: EffectSummary) -> None:
     """Print what a change comes to."""
-    looked = " and ".join(counted(number, name) for name, number in found.entities.items())
-    say(
-        f"{looked or 'no tickets'} looked at, {found.tickets:,} concerned, "
-        f"{found.written:,} of them written to"
-    )
+    looked = counted_each(found.entities, none="no tickets")
+    say(f"{looked} looked at, {found.tickets:,} concerned, {found.written:,} of them written to")
     print_writes(found)
     noun = "record" if len(found.concerned) > 1 else next(iter(found.concerned), "ticket")
     for (field, before, after), count in found.moved.most_common(MAX_LINES):

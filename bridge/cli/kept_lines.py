@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bridge.cli.screen import say
-from bridge.core.model.counting import counted
+from bridge.core.model.counting import counted_each
 from bridge.operations.mapping_rollback import KeptField
 from bridge.operations.times import when
 
@@ -14,15 +14,15 @@ MAX_SHOWN: Final = 50
 """Records or fields that are listed for people; `--json` has all."""
 
 
-def print_foretold(tickets: int, records: int, lines: Sequence[str]) -> None:
-    """Say what will be taken back, and name what will be left."""
-    say(f"{counted(tickets, 'ticket')} will be taken back, {_left(records)}")
+def print_foretold(back: Mapping[str, int], records: int, lines: Sequence[str]) -> None:
+    """Say of how many of each entity something will be taken back, and name what will be left."""
+    say(f"{counted_each(back, none='0 tickets')} will be taken back, {_left(records)}")
     _print(lines)
 
 
-def print_taken_back(tickets: int, records: int, lines: Sequence[str]) -> None:
-    """Say what was taken back, and name what was left."""
-    say(f"{counted(tickets, 'ticket')} taken back, {_left(records)}")
+def print_taken_back(back: Mapping[str, int], records: int, lines: Sequence[str]) -> None:
+    """Say of how many of each entity something was taken back, and name what was left."""
+    say(f"{counted_each(back, none='0 tickets')} taken back, {_left(records)}")
     _print(lines)
 
 

@@ -15,7 +15,7 @@ from bridge.cli.publish_options import How
 from bridge.cli.publishing import ask, put_in_force
 from bridge.cli.revision_lines import print_draft
 from bridge.cli.screen import say, say_json
-from bridge.core.model.counting import counted
+from bridge.core.model.counting import counted, counted_each
 from bridge.errors import Busy
 from bridge.observability.visible_text import visible
 from bridge.operations import mapping_rollback, revisions, undos
@@ -38,7 +38,7 @@ def undo_and_publish(
         taken = list(mapping_rollback.take_back_since(desk, number, work_off))
     except Busy as error:
         raise click.ClickException(visible(str(error))) from error
-    _print(taken, as_json=how.as_json)
+    _print(desk, taken, as_json=how.as_json)
     # Made anew, for most of what it would have written stands there again. The guard was asked.
     made = revisions.draft(desk, files, accept=how.accept)
     if made.differences:
@@ -56,7 +56,7 @@ def print_forecast(foretold: RollbackForecast) -> None:
     kept = foretold.undo.kept
     if foretold.undo.runs:
         records, lines = len({each.ref for each in kept}), [kept_line(each) for each in kept]
-        print_foretold(len(foretold.undo.back), records, lines)
+        print_foretold(foretold.undo.entities, records, lines)
     for run in foretold.undo.stopped:
         say(f"{mapping_rollback.named(run)}, has written nothing yet, and is ended")
     if not foretold.undo.runs:
@@ -71,17 +71,17 @@ def print_forecast(foretold: RollbackForecast) -> None:
 
 def question(foretold: RollbackForecast) -> str:
     """Return what is asked before it is done."""
-    tickets, also = len(foretold.undo.back), sum(foretold.besides.writes.values())
+    back, also = foretold.undo.entities, sum(foretold.besides.writes.values())
     further = f" and make {counted(also, 'more write')}" if also else ""
-    back = f"Take back {counted(tickets, 'ticket')}, publish" if tickets else "Publish"
-    return f"{back} this{further}?"
+    first = f"Take back {counted_each(back, none='')}, publish" if back else "Publish"
+    return f"{first} this{further}?"
 
 
-def _print(taken: Sequence[TakenBack], *, as_json: bool) -> None:
+def _print(desk: Desk, taken: Sequence[TakenBack], *, as_json: bool) -> None:
     kept = [each for one in taken for each in one.kept]
-    tickets = len(mapping_rollback.tickets_of(taken))
+    back = mapping_rollback.by_entity(desk, taken)
     if as_json:
-        say_json({"undone": tickets, "left": [asdict(each) for each in kept]})
-    elif tickets or kept:
+        say_json({"undone": sum(back.values()), "left": [asdict(each) for each in kept]})
+    elif back or kept:
         lines = [kept_line(each) for each in kept]
-        print_taken_back(tickets, len({each.ref for each in kept}), lines)
+        print_taken_back(back, len({each.ref for each in kept}), lines)

@@ -74,7 +74,7 @@ def _say_plan(plan: UndoPlan, foretold: UndoForecast, *, dry_run: bool, as_json:
             _list_records(plan)
         if plan.records:
             left = [f"{each.ref}  {each.why}" for each in foretold.left]
-            print_foretold(len(foretold.back), len(left), left)
+            print_foretold(foretold.entities, len(left), left)
     _say_standing(plan.standing, dry_run=dry_run)
 
 
@@ -104,11 +104,11 @@ def _print(running: RunningUndo, outcome: UndoOutcome, *, as_json: bool) -> None
     waiting = outcome.left.waiting
     if as_json:
         kept = [asdict(record) for record in outcome.kept]
-        ended = {"run": running.run, "undone": outcome.tickets, "left": kept}
+        ended = {"run": running.run, "undone": sum(outcome.back.values()), "left": kept}
         say_json(ended | {"waiting": waiting})
     else:
         left = [f"{record.ref}  {record.why}" for record in outcome.kept]
-        print_taken_back(outcome.tickets, len(left), left)
+        print_taken_back(outcome.back, len(left), left)
     if waiting:
         reasons = "; ".join(outcome.waits_for)
         say(f"{waiting} wait and are taken back later: {reasons}", err=True)

@@ -27,7 +27,7 @@ from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Ref
 from bridge.ledger import link_codec, link_leases, value_codec
 from bridge.ledger.columns import Json, as_text
-from bridge.ledger.database import Tx, insert_for
+from bridge.ledger.database import Tx, insert_for, one_of
 from bridge.ledger.link_leases import HeldLink, Known
 from bridge.ledger.tables import attempt, create_intent, link, side
 
@@ -226,6 +226,15 @@ def syncs(tx: Tx) -> list[str]:
 def children(tx: Tx, link_id: str) -> list[str]:
     """Return the links that belong to a ticket."""
     return list(tx.execute(_CHILDREN, {"of": link_id}).scalars())
+
+
+def count_by_entity(tx: Tx, link_ids: Collection[str]) -> dict[str, int]:
+    """Count these links by their entity."""
+    these = one_of(tx.dialect.name, link.c.id)
+    number = func.count().label("number")
+    counted = select(link.c.entity, number).where(these).group_by(link.c.entity)
+    rows = tx.execute(counted.order_by(number.desc()), {"ids": list(link_ids)})
+    return {row.entity: row.number for row in rows}
 
 
 def count_sides(tx: Tx, connection: str, entity: str) -> int:

@@ -6,15 +6,15 @@ do it again. Once the mappings of before are in force, it would not: then they g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from bridge.core.planning.planned_write import PlannedWrite
 from bridge.errors import Busy, NotPossible
-from bridge.ledger import mapping_revisions, run_records, timeline
+from bridge.ledger import links, mapping_revisions, run_records, timeline
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import LeftToDo
 from bridge.ledger.timeline import TimelineEntry
@@ -93,6 +93,8 @@ class ForetoldUndo:
     """What is left as it is."""
     back: dict[str, set[tuple[str, str]]]
     """By link: connection and field that get the value of before."""
+    entities: dict[str, int] = field(default_factory=dict)
+    """Of how many of each entity something goes back."""
 
     def covers(self, link: str, write: PlannedWrite) -> bool:
         """Return whether a write of the older mappings is none any more after the undo."""
@@ -118,7 +120,7 @@ def foretell(desk: Desk, number: int) -> ForetoldUndo:
             for left in one.left
             for kept in _kept_of(desk, left.link, left.ref, left.why, left.fields)
         )
-    return found
+    return replace(found, entities=_by_entity(desk, found.back))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,16 @@ def take_back(desk: Desk, run_id: int, work_off: WorkOff) -> TakenBack:
 def tickets_of(taken: Sequence[TakenBack]) -> set[str]:
     """Return of which tickets something was taken back."""
     return {link_id for one in taken for link_id in one.tickets}
+
+
+def by_entity(desk: Desk, taken: Sequence[TakenBack]) -> dict[str, int]:
+    """Return of how many of each entity something was taken back."""
+    return _by_entity(desk, tickets_of(taken))
+
+
+def _by_entity(desk: Desk, link_ids: Collection[str]) -> dict[str, int]:
+    with desk.ledger.read() as tx:
+        return links.count_by_entity(tx, link_ids)
 
 
 def _end(desk: Desk, run_id: int, work_off: WorkOff) -> None:

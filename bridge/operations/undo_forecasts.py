@@ -6,7 +6,7 @@ leave one more alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,6 +43,8 @@ class UndoForecast:
     back: dict[str, set[tuple[str, str]]]
     """By link: connection and field that get the value of before; no field: a whole record."""
     left: list[LeftRecord]
+    entities: Counter[str] = field(default_factory=Counter)
+    """Of how many of each entity something goes back."""
 
     @property
     def is_over(self) -> bool:
@@ -83,6 +85,7 @@ def _add(
             continue
         back, why, edited = _of_record(desk, link, side, ref, writes, told=told)
         if back:
+            found.entities[link.entity] += link.id not in found.back
             found.back.setdefault(link.id, set()).update((connection, name) for name in back)
         if why:
             found.left.append(LeftRecord(link.id, f"{connection}:{remote_id}", why, edited))

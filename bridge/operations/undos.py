@@ -11,7 +11,7 @@ from bridge.clock import Clock
 from bridge.core.model.counting import counted
 from bridge.core.model.values import Raw
 from bridge.errors import Busy, NotPossible, UnknownName
-from bridge.ledger import paused_runs, run_objects, run_records, run_writes, timeline
+from bridge.ledger import links, paused_runs, run_objects, run_records, run_writes, timeline
 from bridge.ledger.database import Ledger, Tx
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.run_writes import CarriedOutWrite, CreatedRecord, LeftToDo
@@ -108,8 +108,8 @@ class KeptRecord:
 class UndoOutcome:
     """What came of an undo."""
 
-    tickets: int
-    """Tickets of which something was taken back."""
+    back: dict[str, int]
+    """By entity: of how many something was taken back."""
     kept: list[KeptRecord]
     left: LeftToDo
     waits_for: list[str]
@@ -297,10 +297,11 @@ def finish_undo(desk: Desk, running: RunningUndo, left: LeftToDo) -> UndoOutcome
             for entry in timeline.after(tx, running.started_after, limit=MAX_ENTRIES)
             if entry.detail.get("run") == running.run
         ]
-    taken_back = {entry.link_id for entry in entries if entry.kind == undo.UNDONE}
+        taken_back = {entry.link_id for entry in entries if entry.kind == undo.UNDONE}
+        back = links.count_by_entity(tx, taken_back)
     kept = [
         KeptRecord(entry.detail["ref"], entry.detail["why"])
         for entry in entries
         if entry.kind == undo.LEFT
     ]
-    return UndoOutcome(len(taken_back), kept, left, waits_for)
+    return UndoOutcome(back, kept, left, waits_for)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.core.model.counting import counted
+from bridge.core.model.counting import counted, counted_each
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,15 @@ from bridge.core.model.counting import counted
 )
 def test_one_is_named_as_one(number, words, said):
     assert counted(number, *words) == said
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({}, "nothing"),
+        ({"customer": 1}, "1 customer"),
+        ({"ticket": 2, "customer": 1}, "2 tickets and 1 customer"),
+    ],
+)
+def test_each_entity_is_named_with_its_number(numbers, said):
+    assert counted_each(numbers, none="nothing") == said

@@ -41,6 +41,15 @@ def test_what_is_saved_is_loaded(tx, now):
     assert list(link.live()) == ["desk"]
 
 
+def test_links_are_counted_by_their_entity(tx, now):
+    for number, entity in enumerate(["ticket", "customer", "ticket", "ticket"]):
+        side = Side("helpdesk", f"{number}")
+        made = Link(f"l{number}", "all", entity, sides={"helpdesk": side})
+        assert links.create(tx, made, now)
+    assert links.count_by_entity(tx, ["l0", "l1", "l2", "nobody"]) == {"ticket": 2, "customer": 1}
+    assert links.count_by_entity(tx, []) == {}
+
+
 def test_a_record_has_one_link_however_many_find_it_at_once(ledger, now):
     def start(tx, number):
         return links.create(

@@ -5,7 +5,7 @@ Of whatever lets somebody in, a digest is kept alone: who reads the ledger learn
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, String, Table
+from sqlalchemy import Column, Index, Integer, String, Table
 
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata
 
@@ -87,4 +87,5 @@ audit = Table(
     Column("subject", StorableText, nullable=False),
     Column("detail", Json(lenient=True), nullable=False),
     Column("digest", String(64)),
+    Index("ix_audit_action", "action"),
 )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
     and_,
     bindparam,
     exists,
-    false,
     func,
     or_,
     select,
@@ -30,6 +31,13 @@ from bridge.ledger.columns import Json, as_text
 from bridge.ledger.database import Tx, insert_for, one_of
 from bridge.ledger.link_leases import HeldLink, Known
 from bridge.ledger.tables import attempt, create_intent, link, side
+
+LOOKED_AT: Final = 5_000
+"""Records whose ids begin alike, of which those of one connection are wanted."""
+_OF_LINK_ID: Final = re.compile("[0-9a-z]+")
+_LAST_LETTER: Final = "z"
+_LONGEST_LINK_ID: Final = 64
+_LAST_CHARACTER: Final = "\U0010ffff"
 
 
 def create(tx: Tx, new: Link, now: datetime) -> bool:
@@ -263,13 +271,17 @@ def count_lacking(tx: Tx, sync: str, connection: str, *, on: str | None = None) 
 def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
     """Find links by `connection:remote id`, by a remote id, or by the beginning of a link's id."""
     connection, _, remote_id = text.partition(":")
-    named = and_(side.c.connection == connection, side.c.remote_id == remote_id)
-    sides = (
-        select(side.c.link_id).where(or_(named, side.c.remote_id == text)).distinct().limit(limit)
+    # The first condition says nothing new, and lets the index of remote ids be used.
+    whole = (
+        side.c.remote_id.in_([text, remote_id]),
+        or_(side.c.remote_id == text, side.c.connection == connection),
     )
+    sides = select(side.c.link_id).where(*whole).distinct().limit(limit)
     matching = set(tx.execute(sides).scalars())
-    if not matching and text:
-        begins = select(link.c.id).where(link.c.id.startswith(text, autoescape=True))
+    if not matching and _OF_LINK_ID.fullmatch(text):
+        # Such letters have one order in all databases, and `z` is the last of them.
+        between = link.c.id.between(text, text + _LAST_LETTER * _LONGEST_LINK_ID)
+        begins = select(link.c.id).where(between, link.c.id.startswith(text))
         matching = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
     return sorted(matching)
 
@@ -277,16 +289,30 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
 def beginning(tx: Tx, text: str, limit: int = 10) -> list[tuple[str, str, str]]:
     """Return (link id, connection, remote id) of records whose remote id begins with a text.
 
-    The text may begin with `connection:`.
+    The text may begin with `connection:`; then the first LOOKED_AT that begin with the rest are
+    looked at, of whichever connection.
     """
     connection, _, remote_id = text.partition(":")
-    begins = side.c.remote_id.startswith(text, autoescape=True) if text else false()
-    if remote_id:
-        named = side.c.remote_id.startswith(remote_id, autoescape=True)
-        begins = or_(begins, and_(side.c.connection == connection, named))
-    matching = select(side.c.link_id, side.c.connection, side.c.remote_id).where(begins)
-    rows = tx.execute(matching.order_by(side.c.connection, side.c.remote_id).limit(limit))
-    return [(row.link_id, row.connection, row.remote_id) for row in rows]
+    matching = _with_prefix(tx, text, limit)
+    here = _with_prefix(tx, remote_id, LOOKED_AT)
+    matching += [row for row in here if row.connection == connection]
+    matching.sort(key=lambda row: (row.connection, row.remote_id))
+    return [(row.link_id, row.connection, row.remote_id) for row in matching[:limit]]
+
+
+def _with_prefix(tx: Tx, prefix: str, limit: int) -> list[Any]:
+    if not prefix:
+        return []
+    shown = select(side.c.link_id, side.c.connection, side.c.remote_id)
+    begins = shown.where(_begins(tx.dialect.name, prefix))
+    return list(tx.execute(begins.order_by(side.c.remote_id).limit(limit)))
+
+
+def _begins(dialect: str, prefix: str) -> ColumnElement[bool]:
+    """Return the condition that a remote id begins so, in the words that each index is used for."""
+    if dialect == "sqlite":
+        return and_(side.c.remote_id >= prefix, side.c.remote_id < prefix + _LAST_CHARACTER)
+    return side.c.remote_id.startswith(prefix, autoescape=True)
 
 
 _CREATE = link.insert()

@@ -9,7 +9,9 @@ from functools import cache
 from typing import Any, Literal, TypedDict
 
 from sqlalchemy import (
+    ColumnElement,
     String,
+    Table,
     Update,
     and_,
     bindparam,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     update,
@@ -365,7 +368,7 @@ def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:
     failed.
     """
     by_age = select(run).order_by(run.c.id.desc())
-    wrote = or_(*(exists().where(table.c.run_id == run.c.id) for table in (attempt, create_intent)))
+    wrote = or_(*(_any_of(table) for table in (attempt, create_intent)))
     waits = and_(run.c.finished_at.is_(None), run.c.started_at < waits_since)
     chosen = [*tx.execute(by_age.limit(1)), *tx.execute(by_age.where(waits).limit(limit))]
     chosen += tx.execute(by_age.where(wrote).limit(limit))
@@ -373,6 +376,15 @@ def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:
     by_id = {row.id: row for row in chosen}
     shown = list(by_id)[:limit]
     return [_row(by_id[run_id]) for run_id in sorted(shown, reverse=True)]
+
+
+def _any_of(table: Table) -> ColumnElement[bool]:
+    """Return the condition that a table has any row of the run.
+
+    As a value that is there or not: PostgreSQL would gather all runs of an `exists` beforehand.
+    """
+    row = select(literal(1)).where(table.c.run_id == run.c.id).limit(1)
+    return row.scalar_subquery().is_not(None)
 
 
 def prune(tx: Tx, before: datetime) -> int:

@@ -155,6 +155,8 @@ partial_index(
     "uq_side_live", side.c.link_id, side.c.connection, unique=True, where=text("tombstone = false")
 )
 Index("ix_side_link_id", side.c.link_id)
+# By an id, or its beginning, whichever connection it is of: what a person types.
+Index("ix_side_remote_id", side.c.remote_id, postgresql_ops={"remote_id": "text_pattern_ops"})
 # Only the few rows of which it is so are indexed, and found without a look at the others.
 for _flag, *_columns in (
     (link.c.paused, link.c.id),
@@ -289,6 +291,7 @@ conflict = Table(
     Column("why", StorableText, nullable=False, default=""),
     Column("detail", Json(lenient=True), nullable=False),
     Column("resolution", StorableText, nullable=False, default=""),
+    Index("ix_conflict_link_id", "link_id"),
 )
 partial_index(
     "uq_conflict_open",
@@ -395,6 +398,7 @@ drift = Table(
     Column("healed_at", UTCDateTime),
     Index("ix_drift_run_id", "run_id"),
     Index("ix_drift_found_at", "found_at"),
+    Index("ix_drift_why", "why", "connection", "entity"),
 )
 partial_index(
     "ix_drift_open",

@@ -201,10 +201,9 @@ def recent(desk: Desk, connection: str | None = None, *, days: int = 7, limit: i
         desk.connection(connection)
     with desk.ledger.transaction() as tx:
         drift_findings.mark_untold(tx)  # since the last run the first webhook may have come
-        return Drift(
-            rates=drift_findings.rates(tx, desk.now() - timedelta(days=days), connection),
-            found=drift_findings.recent(tx, connection=connection, limit=limit),
-        )
+        found, _ = drift_findings.page(tx, connection=connection, limit=limit, within=LOOKED_AT)
+        rates = drift_findings.rates(tx, desk.now() - timedelta(days=days), connection)
+        return Drift(rates=rates, found=found)
 
 
 def missed_share(rate: MissRate) -> float:

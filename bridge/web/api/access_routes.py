@@ -13,10 +13,11 @@ from bridge.operations.permissions import Permission, Role
 from bridge.operations.tokens import LONGEST_DAYS, USUAL_DAYS, NewToken, Token
 from bridge.operations.users import User
 from bridge.web.api.api_schemas import (
-    AnswerSchema,
+    MOST_ROWS,
     WholeNumber,
     Words,
     given,
+    list_of,
     paging,
     row_number,
     rows_of,
@@ -27,6 +28,8 @@ from bridge.web.api.routes import ListPart, Routes, act, part, question
 
 routes: Final = Routes("access", "People, users, tokens and the audit")
 NAME: Final = "<string(maxlength=100):name>"
+LOOKED_AT: Final = 20_000
+"""So many fields of tickets are looked at for people whom nobody knows."""
 STRANGER: Final = schema_of(AgentList)().fields["unmapped"]
 
 AuditQuery: Final = given(
@@ -49,17 +52,26 @@ TokenBody: Final = given(
 )
 
 
-class AgentsSchema(AnswerSchema):
-    """The keys of `bridge agents --json`."""
+AgentsQuery: Final = given("AgentsQuery", **paging(Words(320, load_default="")))
 
-    agents = fields.List(fields.Nested(schema_of(KnownAgent)), required=True)
+
+class AgentsSchema(list_of("KnownAgent", schema_of(KnownAgent))):  # type: ignore[misc] # made of a dataclass
+    """People who are known by e-mail address, and with the first of them those who are not."""
+
     unmapped = STRANGER
 
 
-@question(routes, "/agents", Permission.SEE_PERSONAL, AgentsSchema, whole=True)
-def list_agents(asker: Asker) -> Any:
-    """List the people that the bridge knows, and those who need a row in the mappings."""
-    return agents.as_json(agents.list_agents(asker.desk))
+@question(routes, "/agents", Permission.SEE_PERSONAL, AgentsSchema, query=AgentsQuery, whole=True)
+def list_agents(asker: Asker, query: dict[str, Any]) -> Any:
+    """List the people that the bridge knows, and those who need a row in the mappings.
+
+    Those are in the first part of the list alone, those with the most tickets first.
+    """
+    found = agents.page(asker.desk, query["limit"], after=query["cursor"])
+    unmapped = [] if query["cursor"] else agents.unmapped(asker.desk, LOOKED_AT)[:MOST_ROWS]
+    shown = ListPart(found.known, found.after)
+    shown["unmapped"] = unmapped
+    return shown
 
 
 @question(routes, "/users", Permission.MANAGE_USERS, rows_of(User), whole=True)

@@ -47,6 +47,8 @@ QUERIES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "api troubles.webhooks": ("", "verdict=applied", "verdict=parked", "connection=right"),
         "api troubles.parked_rows": ("", "cause=BRG-WRITE-REFUSED", "limit=200"),
         "api troubles.open_conflicts": ("", "limit=200"),
+        "calls.listing": ("", "connection=left", "ticket={ref}&outcome=failed", "slower_than=50"),
+        "api calls.list_calls": ("", "connection=left&outcome=4xx", "ticket={ref}", "method=GET"),
         "runs.listing": ("", "kind=imports"),
         "runs.one": ("", "show=made", "show=found", "show=left", "show=wrote&state=not+done"),
         "drift.listing": ("", "connection=left", "missed=1"),
@@ -125,6 +127,7 @@ class AskedSite:
                 for name, column in {
                     "events number": tables.inbox.c.id,
                     "troubles number": tables.inbox.c.id,
+                    "calls number": tables.vendor_call.c.id,
                     "runs number": tables.run.c.id,
                     "mappings number": tables.mapping_revision.c.number,
                     "rollback number": tables.mapping_revision.c.number,

@@ -15,6 +15,7 @@ from bench.populating import populate
 from bridge import config as configuration
 from bridge.clock import SystemClock
 from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.engine.call_log import CallLog
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain
 from bridge.home import shipped_folder
@@ -99,14 +100,15 @@ class Estate:
         classes = {system: connector_class(system) for system in CONNECTORS}
         self.config = configuration.load(folder, environ={}, sandbox=None, connectors=classes)
         self.clock = SystemClock()
-        self.connectors = {
-            name: build(connection, Http(connection, clock=self.clock))
-            for name, connection in self.config.connections.items()
-        }
         self._var = folder / "var"
         self._var.mkdir(exist_ok=True)
         self.ledger = Ledger(database or f"sqlite:///{folder / 'var' / 'bridge.db'}")
         self.ledger.upgrade()
+        self.calls = CallLog(self.ledger)
+        self.connectors = {
+            name: build(connection, Http(connection, clock=self.clock, keep=self.calls.add))
+            for name, connection in self.config.connections.items()
+        }
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,

@@ -17,11 +17,13 @@ from bridge.core.mapping.unknown_fields import FIELD
 from bridge.core.model.outcome_codes import Code
 from bridge.core.model.state import FieldState
 from bridge.core.model.values import Marker
-from bridge.ledger import audit, conflict_log, link_codec, links, tables
+from bridge.core.model.vendor_call import VendorCall
+from bridge.ledger import audit, conflict_log, link_codec, links, tables, vendor_calls
 from bridge.ledger.database import Ledger, Tx
 from bridge.operations import drafts, tokens, users
 from bridge.operations.desk import Desk
 from bridge.operations.permissions import Role
+from bridge.runs.retention import MOST_CALLS
 
 LEFT: Final = "left"
 RIGHT: Final = "right"
@@ -57,6 +59,7 @@ def furnish(ledger: Ledger, desk: Desk, sizes: Sizes) -> None:
         _add_sightings(tx, run)
         _add_rare(tx, at)
         _add_parked(tx, sizes.parked, at)
+        _add_calls(tx, some, at)
     _add_events(ledger, sizes.events, count, at)
     _add_conflicts(ledger, some[: sizes.conflicts], at)
     _add_unread(ledger, some[: sizes.unread], at)
@@ -207,6 +210,20 @@ def _add_rare(tx: Tx, at: datetime) -> None:
         for each in range(200)
     ]
     tx.execute(insert(tables.unknown_part), unknown)
+
+
+def _add_calls(tx: Tx, ids: list[str], at: datetime) -> None:
+    """Add as many calls as are kept of a connection, of this one and others, about some tickets."""
+    names = (LEFT, RIGHT, "a-third", "a-fourth", "a-fifth")
+    calls = [
+        VendorCall(
+            *(at, names[each % 5], "observe", "GET", f"/tickets/{each}"),
+            *(200 if each % 9 else 404, each % 90, 0, 600, "" if each % 9 else "BRG-GONE"),
+            link_id=ids[each % len(ids)],
+        )
+        for each in range(MOST_CALLS)
+    ]
+    vendor_calls.add_all(tx, calls)
 
 
 def _add_parked(tx: Tx, count: int, at: datetime) -> None:

@@ -16,6 +16,8 @@ TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
 FOLLOW_EVERY: Final = timedelta(seconds=2)
 PRUNE_EVERY: Final = timedelta(hours=1)
+PRUNE_CALLS_EVERY: Final = timedelta(seconds=15)
+"""Of a busy bridge thousands come in that time, and so many are to be forgotten."""
 NOTE_EVERY: Final = timedelta(seconds=1)
 WATCH_EVERY: Final = timedelta(seconds=15)
 CENSUS_EVERY: Final = timedelta(minutes=1)
@@ -92,6 +94,7 @@ def run_clock(
         Duty("take-up of mappings", FOLLOW_EVERY, bridge.follow, now),
         Duty("start of runs", RUNS_EVERY, bridge.start_due_runs, now),
         Duty("pruning", PRUNE_EVERY, bridge.prune, now),
+        Duty("pruning of calls", PRUNE_CALLS_EVERY, bridge.prune_calls, now),
         Duty("census", CENSUS_EVERY, bridge.renew_census, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
         Duty("look at what is wrong", WATCH_EVERY, watch, now),

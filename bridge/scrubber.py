@@ -54,9 +54,10 @@ _PATTERNS: Final = (
     re.compile(r"(://[^/\s:@]*+)(:)([^/\s@]++)(?=@)"),
 )
 """What looks like a secret."""
+_PREFIXES: Final = ("whsec_", "phx_", "phc_", "sk_")
 _SIGNS: Final = (
     *("bearer", "basic", "token", "api", "secret", "passw", "authorization", "cookie"),
-    *("signature", "whsec_", "phx_", "phc_", "sk_", "://"),
+    *("signature", *_PREFIXES, "://"),
 )
 """One of these stands in whatever a pattern matches."""
 
@@ -92,6 +93,17 @@ class Scrubber:
     def holds(self, text: str) -> bool:
         """Return whether a given secret, or a piece of one, stands in a text."""
         return bool(self._found(text[:MAX_CHARS]))
+
+    def is_clear(self, word: str) -> bool:
+        """Return whether a word of letters, digits, and `/._~$-` certainly holds no secret.
+
+        It is quick, for what is asked of every call; False says no more than to look closely.
+        """
+        low = word.lower()
+        shown = map(low.__getitem__, _PIECES[: len(low) // STRIDE])
+        if not self._pieces.isdisjoint(shown) or any(map(low.__contains__, self._short)):
+            return False
+        return "_" not in low or not any(map(low.__contains__, _PREFIXES))
 
     def _learn(self, form: str) -> None:
         low = _lower(form)

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,7 +18,8 @@ from bridge.config.mapping_texts import Published
 from bridge.config.published_mappings import with_mappings
 from bridge.connectors import build
 from bridge.connectors.contract import Connector
-from bridge.engine import worker_identity
+from bridge.engine import earlier_markers, worker_identity
+from bridge.engine.call_log import CallLog
 from bridge.engine.context import Context
 from bridge.engine.worker import Drain, DrainCounts
 from bridge.errors import ConfigError, FilesDiffer, LedgerError
@@ -33,8 +34,9 @@ from bridge.home_configuration import (
     sandbox_accounts,
     secrets_of,
 )
+from bridge.http.call_record import Keep
 from bridge.http.client import Http
-from bridge.ledger import intents, refused_webhooks, running_processes
+from bridge.ledger import refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
 from bridge.procedures import PROCEDURES
@@ -82,6 +84,7 @@ class Bridge:
     connectors: dict[str, Connector]
     clock: Clock
     worker: Drain
+    calls: CallLog
     alone: bool = False
     """It works for one command by itself: who typed that needs no news of its start and end."""
     kind: str = ""
@@ -362,28 +365,25 @@ class Bridge:
         """Forget what the ledger no longer has to keep."""
         retention.prune(self.ledger, self.clock.now(), self.config.settings.keep_history)
 
+    def prune_calls(self) -> None:
+        """Forget calls to vendors that are old, or too many."""
+        retention.prune_calls(self.ledger, self.clock.now())
+
     def close(self) -> None:
-        """Let go of the ledger's connections."""
+        """Keep the last calls, and let go of the ledger's connections."""
+        self.calls.close()
         self.ledger.close()
 
 
-def connect(config: Config, clock: Clock) -> dict[str, Connector]:
-    """Build the connector of every connection; nobody is called by that."""
+def connect(config: Config, clock: Clock, keep: Keep | None = None) -> dict[str, Connector]:
+    """Build the connector of every connection; nobody is called by that.
+
+    `keep` is handed each call, but those of connections with `calls: false`.
+    """
     return {
-        name: build(connection, Http(connection, clock=clock))
-        for name, connection in config.connections.items()
+        name: build(each, Http(each, clock=clock, keep=keep if each.calls else None))
+        for name, each in config.connections.items()
     }
-
-
-def recognise_earlier_markers(connectors: Mapping[str, Connector], ledger: Ledger) -> None:
-    """Have connectors ask the ledger about markers of earlier versions, which prove nothing."""
-
-    def is_on_record(marker: str) -> bool:
-        with ledger.read() as tx:
-            return intents.is_on_record(tx, marker)
-
-    for connector in connectors.values():
-        connector.markers = connector.markers.with_record(is_on_record)
 
 
 def build_bridge(
@@ -402,13 +402,14 @@ def build_bridge(
     home = home or find_home()
     config = load_config(home, need_ledger=check_ledger, revision=revision, or_files=or_files)
     clock = SystemClock()
-    connectors = connect(config, clock)
+    ledger = Ledger(config.settings.database)
+    calls = CallLog(ledger)
+    connectors = connect(config, clock, calls.add)
     context = context_of(config, clock)
     redis_url = socket_for(home) if config.settings.redis == "embedded" else config.settings.redis
-    ledger = Ledger(config.settings.database)
     if check_ledger:
         ledger.check()
-    recognise_earlier_markers(connectors, ledger)
+    earlier_markers.recognise(connectors, ledger)
     owner = worker_identity.name(uuid.uuid4().hex[:6])
     worker = Drain(
         context,
@@ -419,7 +420,7 @@ def build_bridge(
         PROCEDURES,
         stopping=told_to_stop,
     )
-    bridge = Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker)
+    bridge = Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker, calls)
     worker.beat = bridge.note_seen
     return bridge
 

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "doctor": "bridge.cli.doctor:command",
     "why": "bridge.cli.why:command",
     "inbox": "bridge.cli.inbox:group",
+    "calls": "bridge.cli.calls:command",
     "parked": "bridge.cli.parked:group",
     "conflicts": "bridge.cli.conflicts:group",
     "connection": "bridge.cli.connection:group",
@@ -88,6 +89,7 @@ LINES: Final = {
     "doctor": "Say what is wrong, since when, and what to do; 1 when something is.",
     "why": "Say why FIELD of ticket REF has its value, and why each side does or does not show it.",
     "inbox": "List webhooks, show one, or have its record looked at again.",
+    "calls": "List the last calls to vendors, the newest first; or show call NUMBER.",
     "parked": "List work that was set aside, and free it or throw it away.",
     "conflicts": "List fields that were edited on several sides and wait for a human, and decide "
     "one.",

@@ -129,6 +129,7 @@ class ConnectionSchema(Strict):
     full = TimeOfDay(allow_none=True)
     ticket_url = TicketAddress()
     keep_bodies = Flag()
+    calls = Flag()
     unknown_values = UnknownValues()
     same_account_as = Text()
     options = fields.Raw()
@@ -144,6 +145,7 @@ class BridgeSchema(Strict):
     body_limit = Number(1024, 64 << 20, load_default=1 << 20)
     keep_history = Number(30, 36_500, load_default=730)
     mask_personal = Flag(load_default=False)
+    calls = Flag(load_default=True)
     marker_keys = Secrets(load_default=())
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 

@@ -50,6 +50,8 @@ class Settings:
     """The largest body of a webhook, in bytes."""
     keep_history: timedelta = timedelta(days=730)
     """The time for which timelines and finished writes, creates and conflicts are kept."""
+    calls: bool = True
+    """Whether the last calls to vendors are kept, unless the connection has its own."""
     mask_personal: bool = False
     """Whether values that tell of people are hidden from users who do not need them."""
     mappings: str = FILES
@@ -284,10 +286,8 @@ def _settings(
         database=database,
         redis=redis,
         http_timeout=float(loaded["http_timeout"]),
-        body_limit=loaded["body_limit"],
         keep_history=timedelta(days=loaded["keep_history"]),
-        mask_personal=loaded["mask_personal"],
-        mappings=loaded["mappings"],
+        **{name: loaded[name] for name in ("body_limit", "calls", "mask_personal", "mappings")},
     )
 
 
@@ -350,6 +350,7 @@ class _ConnectionCompiler:
             full=row.get("full", DEFAULT_FULL),
             ticket_url=row.get("ticket_url", ""),
             keep_bodies=row.get("keep_bodies", False),
+            calls=row.get("calls", self.compiled.settings.calls),
             unknown_values=row.get("unknown_values", {}),
             authorities=trusted,
             proxy=proxy,

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from bridge.connectors.contract import Connector, Record
+from bridge.core.model.vendor_call import SEARCH
 from bridge.ledger.changes import Changes
 from bridge.ledger.database import Tx
 from bridge.ledger.taking import Asked, Taken
@@ -94,6 +95,8 @@ class Call:
     deadline: datetime
     weight: int = 1
     """How many calls of the connection's budget it takes."""
+    why: str = ""
+    """Why it is made, where that is not its work's kind."""
 
 
 LedgerEffect = TakeLink | StoreChanges | Consult | Transact
@@ -176,3 +179,8 @@ def call_vendor(
     RemoteError that the connector raised.
     """
     return cast("T", (yield Call(connection, act, deadline, weight)))
+
+
+def search_vendor(connection: str, act: Callable[[Connector], T], deadline: datetime) -> Steps[T]:
+    """Make a remote call that looks for records; it is `call_vendor` but for its name."""
+    return cast("T", (yield Call(connection, act, deadline, why=SEARCH)))

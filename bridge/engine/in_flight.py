@@ -11,10 +11,12 @@ from bridge.connectors import left_out
 from bridge.connectors.contract import Connector
 from bridge.connectors.left_out import cannot_tell
 from bridge.core.model.lanes import LANES
+from bridge.core.model.vendor_call import PROBE
 from bridge.engine.context import Task
 from bridge.engine.effects import Call, Grant, Procedure, Read
 from bridge.errors import LeaseLost, NotFound, Withheld
 from bridge.http import request_count
+from bridge.http.call_purpose import Calling, CallPurpose
 
 OF_ONE_RECORD = (NotFound, Withheld)
 """Errors of a read that say something about one record."""
@@ -97,9 +99,19 @@ class RemoteRequest:
         """Make the call, on whatever thread; return an answer for each effect, or its error."""
         before = request_count.made()
         try:
-            return self._carry_out(connectors, clock)
+            with Calling(self._purpose()):
+                return self._carry_out(connectors, clock)
         finally:
             self.made = request_count.made() - before
+
+    def _purpose(self) -> CallPurpose:
+        """Return why the call is made; where several tickets share it, it is none's."""
+        first, effect = self.procedures[0].task, self.effects[0]
+        why = PROBE if self.probe else (isinstance(effect, Call) and effect.why) or first.row.kind
+        if len(self.procedures) > 1:
+            return CallPurpose(why)
+        link_id = first.row.link_id if first.link is None else first.link.id
+        return CallPurpose(why, link_id, first.row.attempts + 1)
 
     def _carry_out(self, connectors: Mapping[str, Connector], clock: Clock) -> list[object]:
         connector, first = connectors[self.connection], self.effects[0]

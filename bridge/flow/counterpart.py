@@ -18,7 +18,7 @@ from bridge.core.model.state import Link, Note
 from bridge.core.model.values import Canonical, Ref, Unreadable
 from bridge.core.planning.creation import CreatePlan
 from bridge.engine.context import Context, Task
-from bridge.engine.effects import Steps, call_vendor, transact
+from bridge.engine.effects import Steps, search_vendor, transact
 from bridge.flow import catching_up, copies, parents, read_anew, target_survey
 from bridge.flow.commit import later, save_and_park, the_link
 from bridge.flow.match import AMBIGUOUS, in_doubt, is_approved, join, life_of, sameness
@@ -147,7 +147,7 @@ def already_there(context: Context, task: Task, planned: CreatePlan) -> Steps[bo
     link, connection = the_link(task), task.row.connection
     sync = context.syncs[link.sync]
     draft = Draft(link.entity, planned.values, "")
-    records = yield from call_vendor(
+    records = yield from search_vendor(
         connection, lambda c: c.find(Intent(draft, None)), task.deadline(context, connection)
     )
     entity_map = context.maps[connection][link.entity]

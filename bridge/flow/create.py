@@ -28,6 +28,7 @@ from bridge.engine.effects import (
     await_grant,
     call_vendor,
     consult,
+    search_vendor,
     transact,
 )
 from bridge.errors import (
@@ -266,13 +267,11 @@ def look_up(context: Context, task: Task, intent: OpenIntent) -> Procedure:
         return
     lookup = Intent(Draft(link.entity, intent.draft["values"], intent.marker), intent.send_by)
     looked_at = context.clock.now()
-    records = yield from call_vendor(
+    records = yield from search_vendor(
         connection, lambda c: left_out.find_made(c, lookup), task.deadline(context, connection)
     )
-    marked = sorted(
-        records,
-        key=lambda record: (len(record.ref.id), record.ref.id),  # the first one made
-    )
+    # The one that was made first comes first.
+    marked = sorted(records, key=lambda record: (len(record.ref.id), record.ref.id))
     if marked:
         yield from adopt(context, task, intent.marker, intent.draft["sent"], marked[0], found=True)
         return

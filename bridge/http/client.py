@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime
@@ -46,6 +47,7 @@ from bridge.http.call_bounds import (
     kept,
 )
 from bridge.http.call_failures import FAILED, UNSENDABLE, Failure
+from bridge.http.call_record import CallRecorder, CallTrace, Keep
 from bridge.http.call_template import CallTemplate
 from bridge.http.caller import Answer, Auth
 from bridge.http.clock_skew import ClockSkew, http_date
@@ -93,10 +95,16 @@ class Http:
     """Calls one connection's API. Safe to share between threads.
 
     `adapter` replaces the network (an in-process application, for the simulation and the tests).
+    `keep` is handed each call when it is over, to be looked at later.
     """
 
     def __init__(
-        self, connection: Connection, *, clock: Clock, adapter: BaseAdapter | None = None
+        self,
+        connection: Connection,
+        *,
+        clock: Clock,
+        adapter: BaseAdapter | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.connection = connection
         self._clock = clock
@@ -105,6 +113,7 @@ class Http:
         self._origin = urlsplit(self._base)[:2]
         self._held: TimeLimit | None = None
         self._scrubber = Scrubber(connection.secrets)
+        self._recorder = CallRecorder(connection, self._scrubber, keep) if keep else None
         self._template = CallTemplate(self._base)
         size = max(connection.concurrency, 1)
         self._adapter = adapter or BoundedAdapter(
@@ -135,11 +144,31 @@ class Http:
         bounds = CallBounds(self.connection.timeout)
         data = None if json is None else foreign_json.dumps(json)
         sent_at = self._clock.now()
+        trace = CallTrace(method, path_or_url, params, json, len(data or b""), sent_at)
+        began = time.monotonic()
         request_count.add()
+        try:
+            answer = self._call(trace, data, auth, bounds, write=write, errors=errors or {})
+        except RemoteError as error:
+            self._record(trace, began, error, write=write)
+            raise
+        self._record(trace, began, None, write=write)
+        return answer
+
+    def _call(
+        self,
+        trace: CallTrace,
+        data: bytes | None,
+        auth: Auth | None,
+        bounds: CallBounds,
+        *,
+        write: bool,
+        errors: Mapping[int, type[RemoteError]],
+    ) -> Answer:
         with kept(bounds):
             try:
                 response = self._adapter.send(
-                    self._template.request(method, path_or_url, params, data, auth),
+                    self._template.request(trace.method, trace.path, trace.params, data, auth),
                     stream=True,
                     timeout=self.connection.timeout,
                     proxies=self._proxies,
@@ -152,7 +181,20 @@ class Http:
                 raise self._failed(error, write=write) from None
             bounds.begin_body()
             with response:
-                return self._answer(response, bounds, sent_at, write=write, errors=errors or {})
+                return self._answer(response, bounds, trace, write=write, errors=errors)
+
+    def _record(
+        self, trace: CallTrace, began: float, error: RemoteError | None, *, write: bool
+    ) -> None:
+        if self._recorder is not None:
+            self._recorder.record(
+                trace,
+                time.monotonic() - began,
+                error,
+                write=write,
+                retry_after=self._retry_after(trace.headers) if error is not None else None,
+                request_id=self._request_id(trace.headers),
+            )
 
     def now(self) -> datetime:
         """Return the present time by the clock that dates the answers."""
@@ -181,14 +223,14 @@ class Http:
         self,
         response: requests.Response,
         bounds: CallBounds,
-        sent_at: datetime,
+        trace: CallTrace,
         *,
         write: bool,
         errors: Mapping[int, type[RemoteError]],
     ) -> Answer:
-        status = response.status_code
-        headers = dict(response.headers.lower_items())
-        clocks = self._skew.learn(headers.get("date"), sent_at, self._clock.now())
+        status = trace.status = response.status_code
+        headers = trace.headers = dict(response.headers.lower_items())
+        clocks = self._skew.learn(headers.get("date"), trace.at, self._clock.now())
         good = 200 <= status < 300
         doubtful = UnknownOutcome if write else Unavailable
         limit = MAX_ANSWER_BYTES if good else MAX_ERROR_BYTES
@@ -205,6 +247,7 @@ class Http:
                 words = Failure(error).words_of_broken_answer(self.connection.timeout)
                 raise useless(words) from None
             content = b""
+        trace.content = content
         if not good:
             fields = self._named(status, headers)
             raise self._refusal(content, headers, fields, write=write, errors=errors)
@@ -212,11 +255,11 @@ class Http:
             raise useless(f"answered {status} with more values than it may")
         try:
             with parsing_large if len(content) > LARGE_ANSWER_BYTES else nullcontext():
-                body = foreign_json.loads(content) if content.strip() else None
+                trace.body = foreign_json.loads(content) if content.strip() else None
         except ValueError:
             words = f"answered {status} without JSON"
             raise useless(words, self._excerpt(content)) from None
-        return Answer(status, headers, body, sent_at, clocks)
+        return Answer(status, headers, trace.body, trace.at, clocks)
 
     def _refusal(
         self,
@@ -274,9 +317,11 @@ class Http:
 
     def _request_id(self, headers: Mapping[str, str]) -> str:
         """Return the vendor's name for the call; one with a secret, or half of one, is no name."""
+        if headers.keys().isdisjoint(REQUEST_ID_HEADERS):
+            return ""
         given = next((headers[name] for name in REQUEST_ID_HEADERS if headers.get(name)), "")
         name = _UNPRINTABLE.sub("", given)
-        told = any(self._scrubber.text(text) != text for text in (given, name))
+        told = any(self._scrubber.text(text) != text for text in {given, name})
         return "" if told or not _REQUEST_ID.fullmatch(name) else name[:MAX_REQUEST_ID_LENGTH]
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:

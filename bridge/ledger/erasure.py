@@ -32,7 +32,7 @@ from bridge.core.model.entities import Field, FieldTable
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import Busy
-from bridge.ledger import kept_answers, link_codec, links, surveys, value_codec
+from bridge.ledger import kept_answers, link_codec, links, surveys, value_codec, vendor_calls
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import (
     attempt,
@@ -124,6 +124,7 @@ def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, in
         "writes": 0,
         "creates": 0,
         "webhooks": 0,
+        "calls": 0,
     }
     for link in links.load(tx, data.links).values():
         names = _personal(link, fields[link.entity])
@@ -149,6 +150,7 @@ def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, in
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
     surveys.erase(tx)
     kept_answers.erase(tx)
+    counts["calls"] = vendor_calls.erase(tx, data.links)
     return counts
 
 

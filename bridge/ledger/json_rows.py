@@ -116,7 +116,7 @@ def _processor(kind: TypeEngine[Any], dialect: str) -> Callable[[Any], Any] | No
     if isinstance(kind, StorableText):
         return _text
     if isinstance(kind, UTCDateTime) and dialect == "sqlite":
-        return _sqlite_time
+        return sqlite_time
     known: Dialect = _DIALECTS[dialect]
     return kind.dialect_impl(known).bind_processor(known)
 
@@ -125,7 +125,8 @@ def _text(value: str | None) -> str | None:
     return None if value is None else storable(value)
 
 
-def _sqlite_time(value: datetime | None) -> str | None:
+def sqlite_time(value: datetime | None) -> str | None:
+    """Return a time as SQLite stores it."""
     if value is None:
         return None
     if value.tzinfo is None:

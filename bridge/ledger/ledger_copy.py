@@ -23,7 +23,7 @@ NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
     | {"mapping_draft", "mapping_revision", "survey", "surveyed_key"}
     | {"account", "web_session", "sign_in_link", "sign_in_failure"}
-    | {"api_token", "kept_answer"}
+    | {"api_token", "kept_answer", "vendor_call"}
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
 """What concerns live systems alone."""

@@ -37,7 +37,7 @@ ONE_EACH: Final = (
 NAMED: Final = (
     *(tables.side, tables.attempt, tables.create_intent, tables.match_key, tables.conflict),
     *(tables.unmapped, tables.journal, tables.drift, tables.run, tables.inbox, tables.work),
-    *(tables.connection_health, tables.catch_up, *ONE_EACH),
+    *(tables.connection_health, tables.catch_up, tables.vendor_call, *ONE_EACH),
 )
 """Every table with a column that names a connection."""
 

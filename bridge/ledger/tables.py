@@ -28,6 +28,7 @@ from bridge.ledger.access_tables import (
     sign_in_link,
     web_session,
 )
+from bridge.ledger.call_tables import vendor_call
 from bridge.ledger.catch_up_tables import catch_up, stray_copy
 from bridge.ledger.columns import Json, StorableText, UTCDateTime, metadata, partial_index
 from bridge.ledger.configuration_tables import (
@@ -74,6 +75,7 @@ __all__ = [
     "tally",
     "unknown_part",
     "unmapped",
+    "vendor_call",
     "web_session",
     "work",
 ]

@@ -74,6 +74,7 @@ def general(desk: Desk) -> list[SettingLine]:
             "yes" if settings.mask_personal else "no",
             "personal values are hidden from viewers",
         ),
+        line("calls", "yes" if settings.calls else "no", "the last calls to systems are kept"),
         line("marker_keys", _keys(desk, document)),
     ]
 

@@ -12,6 +12,7 @@ from bridge.ledger import (
     run_records,
     surveys,
     unknown_parts,
+    vendor_calls,
     webhook_inbox,
 )
 from bridge.ledger.database import Ledger
@@ -20,6 +21,12 @@ KEEP_SETTLED: Final = timedelta(days=30)
 """How long settled webhooks, finished runs, what they found and drafts of mappings are kept."""
 KEEP_SURVEYS: Final = timedelta(days=1)
 """A survey that is this old has long ceased to be of use to an import."""
+KEEP_CALLS: Final = timedelta(hours=24)
+"""How long calls to vendors are kept."""
+MOST_CALLS: Final = 10_000
+"""So many of one connection, the newest."""
+CALLS_AT_ONCE: Final = 2_000
+"""In one transaction."""
 MAX_TRANSACTIONS: Final = 50
 """So many of one table may delete rows in one pruning: the clock must not stand still over it."""
 
@@ -36,6 +43,15 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
         mapping_drafts.prune(tx, settled_before)
     for table in history.PRUNABLE:
         _prune_table(ledger, table, now - keep_history)
+
+
+def prune_calls(ledger: Ledger, now: datetime) -> None:
+    """Forget calls to vendors by age and by number."""
+    for _ in range(MAX_TRANSACTIONS):
+        with ledger.transaction() as tx:
+            gone = vendor_calls.prune(tx, now - KEEP_CALLS, MOST_CALLS, CALLS_AT_ONCE)
+        if gone < CALLS_AT_ONCE:
+            return
 
 
 def _prune_table(ledger: Ledger, table: history.PrunableTable, before: datetime) -> None:

@@ -33,6 +33,7 @@ EFFECTS = {
     "read_record": "Read",
     "await_grant": "Grant",
     "call_vendor": "Call",
+    "search_vendor": "Call",
 }
 """The function with which a procedure asks for an effect -> the effect."""
 ROOMS = ("flow", "runs", "engine")

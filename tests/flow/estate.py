@@ -10,6 +10,7 @@ from bridge import config as configuration
 from bridge.cli import main
 from bridge.config import SandboxAccount
 from bridge.connectors import CONNECTORS, build, connector_class
+from bridge.engine import earlier_markers
 from bridge.engine.context import Context
 from bridge.engine.inline import InlineExecutor
 from bridge.engine.worker import Drain
@@ -23,7 +24,6 @@ from bridge.sandbox import access
 from bridge.sandbox.registry import sandbox_class, systems
 from bridge.sandbox.transport import WSGIAdapter
 from bridge.simulate.virtual_time import Skewed
-from bridge.wiring import recognise_earlier_markers
 from tests.cli.conftest import KEYS
 from tests.flow.world import FreeBudget, ManualClock
 
@@ -79,7 +79,7 @@ class Estate:
         self.config = configuration.load(
             self.folder, environ={}, sandbox=self._accounts, connectors=self.classes
         )
-        self.connectors = {}
+        self.connectors, self.calls = {}, []
         for name, connection in self.config.connections.items():
             if name not in self.apps:
                 self.clocks[name] = Skewed(self.clock)
@@ -92,10 +92,13 @@ class Estate:
                     sequence=self._sequence,
                 )
             http = Http(
-                connection, clock=self.clock, adapter=WSGIAdapter(self.apps[name], self.clock)
+                connection,
+                clock=self.clock,
+                adapter=WSGIAdapter(self.apps[name], self.clock),
+                keep=self.calls.append,
             )
             self.connectors[name] = build(connection, http)
-        recognise_earlier_markers(self.connectors, self.ledger)
+        earlier_markers.recognise(self.connectors, self.ledger)
         self.context = Context(
             connections=self.config.connections,
             syncs=self.config.syncs,

@@ -2,10 +2,10 @@
 
 import sqlite3
 
+from bridge.engine import earlier_markers
 from bridge.ledger import catch_up
 from bridge.ledger.database import Ledger
 from bridge.runs import schedule
-from bridge.wiring import recognise_earlier_markers
 from tests.flow.pair import NAMES
 
 NOTHING_SAID = {"subject": "It does not print"}
@@ -29,7 +29,7 @@ def put_back(estate, kept=None, *, why="the ledger was put back"):
         raw = estate.ledger.engine.raw_connection()
         kept.backup(raw.driver_connection)
         raw.close()
-    recognise_earlier_markers(estate.connectors, estate.ledger)
+    earlier_markers.recognise(estate.connectors, estate.ledger)
     estate.drain.ledger = estate.ledger
     with estate.ledger.transaction() as tx:
         names = [name for sync in estate.context.syncs.values() for name in sync.members]

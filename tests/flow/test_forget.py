@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from bridge.core.model.values import Ref
 from bridge.engine.context import Context
 from bridge.errors import Busy, LeaseLost
 from bridge.http.client import Http
-from bridge.ledger import erasure, links, timeline, webhook_inbox, work
+from bridge.ledger import erasure, links, timeline, vendor_calls, webhook_inbox, work
 from bridge.ledger.tables import metadata
 from bridge.sandbox.posthog import PostHogSandbox
 from bridge.sandbox.switch import SwitchSandbox
@@ -60,10 +61,16 @@ class Account(World):
         classes = {system: connector_class(system) for system in CONNECTORS}
         config = configuration.load(home, environ={}, sandbox=accounts, connectors=classes)
         self.systems = {name: boxes[each.system] for name, each in config.connections.items()}
+        self.calls = []
         self.connectors = {
             name: build(
                 each,
-                Http(each, clock=self.clock, adapter=WSGIAdapter(boxes[each.system], self.clock)),
+                Http(
+                    replace(each, keep_bodies=True),
+                    clock=self.clock,
+                    adapter=WSGIAdapter(boxes[each.system], self.clock),
+                    keep=self.calls.append,
+                ),
             )
             for name, each in config.connections.items()
         }
@@ -87,6 +94,11 @@ class Account(World):
 
     def records(self):
         return {name: [dict(row) for row in box.tickets()] for name, box in self.systems.items()}
+
+    def keep_calls(self):
+        """Store the calls so far, as a worker does each second."""
+        with self.ledger.transaction() as tx:
+            vendor_calls.add_all(tx, self.calls)
 
     def text(self):
         """Give everything that the ledger holds, as text."""
@@ -135,6 +147,7 @@ def test_nothing_of_a_person_is_left_and_others_are_untouched(account):
     )
     account.hint("helpdesk", other["id"])
     account.settle()
+    account.keep_calls()
     before = account.text()
     assert ANA in before
     assert "cannot sign in" in before
@@ -142,6 +155,7 @@ def test_nothing_of_a_person_is_left_and_others_are_untouched(account):
     assert counts["links"] == 1
     assert counts["sides"] == 2
     assert counts["timeline"] > 0
+    assert counts["calls"] == len(account.calls) >= 10
     after = account.text()
     for trace in (ANA, "ana cannot", "me, ana"):
         assert trace not in after

@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EFFECTS = {
     *("take", "store", "consult", "transact", "look"),
-    *("read_record", "await_grant", "call_vendor"),
+    *("read_record", "await_grant", "call_vendor", "search_vendor"),
 }
 
 SLIPS = {
@@ -64,8 +64,8 @@ SLIPS = {
     ),
     "an attribute that records that were found do not have": (
         "flow/create.py",
-        "record: (len(record.ref.id), record.ref.id),",
-        "record: (len(record.ref.id), record.number),",
+        "record: (len(record.ref.id), record.ref.id))",
+        "record: (len(record.ref.id), record.number))",
     ),
     "an effect that is yielded bare": (
         "flow/first_sight.py",

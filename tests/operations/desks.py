@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bridge.config import Agents, Config, Settings
+from bridge.engine.call_log import CallLog
 from bridge.operations.desk import Desk
 from bridge.queue.bell import NullDoorbell
 from bridge.queue.redis_budget import MemoryBudget
@@ -40,4 +41,5 @@ def bridge_of(estate) -> Bridge:
         connectors=estate.connectors,
         clock=estate.clock,
         worker=estate.drain,
+        calls=CallLog(estate.ledger),
     )

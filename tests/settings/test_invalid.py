@@ -19,8 +19,8 @@ FIELDS = (
     "ai_resolved, escalation_reason"
 )
 CONNECTION_KEYS = (
-    "base_url, ca, concurrency, credentials, full, keep_bodies, mapping, options, poll, proxy, "
-    "rate_limit, same_account_as, system, ticket_url, timeout, unknown_values, "
+    "base_url, ca, calls, concurrency, credentials, full, keep_bodies, mapping, options, poll, "
+    "proxy, rate_limit, same_account_as, system, ticket_url, timeout, unknown_values, "
     "webhook"
 )
 
@@ -31,14 +31,14 @@ CONNECTION_KEYS = (
         # config/bridge.yaml
         ("bridge", BRIDGE, "", [("config/bridge.yaml:1: must have rows such as key: "
                                  "value; allowed keys "
-                                 "body_limit, connections, "
+                                 "body_limit, calls, connections, "
                                 "database, http_timeout, keep_history, mappings, "
                                 "marker_keys, mask_personal, redis")]),
         ("bridge", BRIDGE, "connections: {}", [
             "config/bridge.yaml:1: connections: must name at least one connection"]),
         ("bridge", "connections:", "conections: 1\nconnections:", [
-            ("config/bridge.yaml:1: conections: unknown key; allowed body_limit, connections, "
-             "database, http_timeout, "
+            ("config/bridge.yaml:1: conections: unknown key; allowed body_limit, calls, "
+             "connections, database, http_timeout, "
             "keep_history, mappings, marker_keys, mask_personal, redis")]),
         ("bridge", "system: desk", "system: desc", [
             ("config/bridge.yaml:3: connections.one.system: 'desc' is no system that this bridge "

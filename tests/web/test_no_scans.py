@@ -25,6 +25,7 @@ NOWHERE = "http://127.0.0.1:9"
 BIG = {
     *("link", "side", "work", "attempt", "create_intent", "inbox", "journal", "conflict", "drift"),
     *("sighting", "match_key", "unmapped", "person", "audit", "survey", "surveyed_key"),
+    "vendor_call",
 }
 """Tables that grow with the tickets or with the time."""
 OF_FEW = {

@@ -133,6 +133,13 @@ CAUSES: Final[Mapping[str, Code]] = {
 }
 """Cause of parked work, as the ledger keeps it -> code."""
 
+CALLS: Final[Mapping[str, Code]] = {
+    "Unauthorised": Code.KEY,
+    "RateLimited": Code.CONNECTION_PAUSED,
+    **dict.fromkeys(("Unavailable", "NotSent"), Code.CONNECTION_FAILING),
+}
+"""Error that one call ended in -> code, where it is not that of the work which is parked for it."""
+
 UNSIGNED: Final = "unsigned"
 """Why a webhook was refused that carries nothing of a signature, whatever else is wrong with it."""
 
@@ -182,6 +189,12 @@ DECLARED: Final = frozenset({Code.MAP_ONLY_READ, Code.SYNC_NOT_SENT})
 def of_cause(cause: str) -> Code:
     """Return the code of parked work by its cause; OTHER for one that only older versions knew."""
     return CAUSES.get(cause, Code.OTHER)
+
+
+def of_call(error: str, *, write: bool) -> Code:
+    """Return the code of a call that ended in an error, by the name of its class."""
+    reads = {} if write else {"NotFound": Code.GONE, "Refused": Code.CONNECTION_FAILING}
+    return reads.get(error) or CALLS.get(error) or of_cause(error)
 
 
 def code_named(name: str) -> Code | None:

@@ -122,6 +122,9 @@ class Connection:
     ticket_url: str = ""
     """The address of a ticket's page at the vendor, `{id}` for its id; empty: not known."""
     keep_bodies: bool = False
+    """Whole bodies of webhooks and of calls are kept, which hold personal data."""
+    calls: bool = True
+    """The last calls are kept, to be looked at."""
     unknown_values: Mapping[str, UnknownPolicy] = field(default_factory=dict)
     """By canonical field, `*` for all others: what becomes of values that have no reading."""
     authorities: str = field(default="", repr=False)

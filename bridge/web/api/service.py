@@ -16,6 +16,7 @@ from bridge.operations.recent_overview import RecentOverview
 from bridge.web.api import (
     access_routes,
     asker,
+    call_routes,
     connection_routes,
     mapping_routes,
     overview_routes,
@@ -36,6 +37,7 @@ ROUTES: Final = (
     connection_routes.routes,
     ticket_routes.routes,
     trouble_routes.routes,
+    call_routes.routes,
     run_routes.routes,
     mapping_routes.routes,
     access_routes.routes,

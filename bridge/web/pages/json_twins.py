@@ -19,6 +19,8 @@ TWINS: Final[Mapping[str, str]] = {
     "conflicts.listing": "/conflicts",
     "connections.listing": "/connections",
     "connections.one": "/connections/{name}",
+    "calls.listing": "/calls",
+    "calls.one": "/calls/{number}",
     "events.listing": "/inbox",
     "events.one": "/inbox/{number}",
     "drift.listing": "/drift",
@@ -26,6 +28,7 @@ TWINS: Final[Mapping[str, str]] = {
 """Endpoint -> where its values are; what is in braces stands in the page's address, too."""
 FILTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "tickets.listing": ("text", "state", "sync", "email", "tag"),
+    "calls.listing": ("connection", "ticket", "outcome", "method", "slower_than"),
     "events.listing": ("verdict", "connection", "remote_id"),
 }
 """Endpoint -> the filters that are called the same there."""

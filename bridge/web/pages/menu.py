@@ -70,6 +70,7 @@ GROUPS: Final = (
         "Systems",
         (
             MenuPage("Connections", "connections.listing"),
+            MenuPage("Calls", "calls.listing"),
             MenuPage("Events", "events.listing"),
             MenuPage("Runs", "runs.listing"),
             MenuPage("Drift", "drift.listing"),

@@ -27,6 +27,7 @@ from bridge.operations.undo_jobs import UndoJobs
 from bridge.web.pages import (
     account_pages,
     audit_pages,
+    call_pages,
     conflict_pages,
     connection_pages,
     draft_pages,
@@ -63,7 +64,7 @@ YEAR: Final = 365 * 24 * 3600
 
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
-    *(event_pages, run_pages, drift_pages, sign_in_pages),
+    *(call_pages, event_pages, run_pages, drift_pages, sign_in_pages),
     *(mapping_pages, draft_pages, new_field_pages, rollback_pages, value_pages),
     *(people_pages, settings_pages, user_pages, token_pages, audit_pages),
     account_pages,

@@ -7,11 +7,14 @@ import json
 import pytest
 
 from bridge.cli.screen import say_rows
+from bridge.core.model.vendor_call import KeptBodies
 from bridge.errors import LedgerError
+from bridge.ledger import vendor_calls
 from bridge.operations import audit_trail, tickets, users
 from bridge.operations.permissions import Role
 from bridge.operations.tickets import Wanted
 from tests.flow.world import World, born
+from tests.ledger.test_vendor_calls import a_call
 from tests.operations.desks import desk_of
 from tests.web.api.conftest import Service
 
@@ -114,6 +117,11 @@ def test_who_has_the_answer_is_not_sent_it_again(service, ticket):
         ("/inbox", {"verdict": "guilty"}, 422),
         ("/inbox/99999999999999999999", {}, 404),
         ("/inbox/7", {}, 404),
+        ("/calls", {"outcome": "odd"}, 422),
+        ("/calls", {"slower_than": "-1"}, 422),
+        ("/calls", {"connection": "nowhere"}, 404),
+        ("/calls", {"ticket": "nobody"}, 404),
+        ("/calls/7", {}, 404),
         ("/connections/nowhere", {}, 404),
         ("/drift", {"connection": "nowhere"}, 404),
         ("/mappings/7", {}, 404),
@@ -191,3 +199,23 @@ def test_the_description_names_every_address_and_needs_no_token(service):
     described = [each for each in operations if isinstance(each, dict)]
     assert all(each["summary"] for each in described)
     assert {"token": []} in document["security"]
+
+
+def test_calls_are_listed_with_their_bodies_for_those_who_may_see_them_alone(service):
+    kept = KeptBodies("/x?email=ana@example.com", "ana@example.com", "")
+    now = service.desk.now()
+    with service.desk.ledger.transaction() as tx:
+        calls = [a_call(now, n, connection="HL"[n % 2], kept=kept) for n in range(3)]
+        vendor_calls.add_all(tx, calls)
+    program = service.program()
+    first = program.get("/calls?limit=2").json
+    assert [row["id"] for row in first["rows"]] == [3, 2]
+    rest = program.get(f"/calls?limit=2&cursor={first['next']}").json
+    assert ([row["id"] for row in rest["rows"]], rest["next"]) == ([1], None)
+    assert program.get("/calls/1").json["sent_body"] == "ana@example.com"
+    seen = service.program(Role.VIEWER).get("/calls/1")
+    assert "ana@" not in seen.text
+    assert seen.json["hidden"] is True
+    of_one = service.program(Role.VIEWER, "L")
+    assert [row["id"] for row in of_one.get("/calls").json["rows"]] == [2]
+    assert of_one.get("/calls/1").status_code == 403

@@ -28,6 +28,8 @@ LEAST = {
     "connections.one": Role.VIEWER,
     "connections.preview": Role.OPERATOR,
     "connections.do": Role.OPERATOR,
+    "calls.listing": Role.VIEWER,
+    "calls.one": Role.VIEWER,
     "events.listing": Role.VIEWER,
     "events.one": Role.VIEWER,
     "events.reprocess": Role.OPERATOR,

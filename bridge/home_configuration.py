@@ -154,6 +154,7 @@ def secrets_of(config: Config, environ: Mapping[str, str]) -> list[Secret]:
     connections = config.connections.values()
     return [
         *config.settings.secrets,
+        *(config.settings.openid.secrets if config.settings.openid else ()),
         *(secret for connection in connections for secret in connection.secrets),
         *([Secret(token)] if token else []),
     ]

@@ -18,9 +18,9 @@ from bridge.config.fields_file import compile_fields
 from bridge.config.file_places import AGENTS, SYNCS, FilePlaces
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.mapping_texts import LEDGER, MappingTexts, Published, whose
+from bridge.config.one_account import Classes
 from bridge.config.settings import (
     SETTINGS,
-    Classes,
     CompiledSettings,
     SandboxAccount,
     Settings,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bridge.config import NOT_SYSTEMS, HomeLoader, yaml_reader
 from bridge.config.mapping_files import TriedExample, tried_examples
-from bridge.config.settings import Classes
+from bridge.config.one_account import Classes
 
 
 def mapping_stems(home: Path) -> list[str]:

@@ -24,9 +24,9 @@ from bridge.config.json_mapping_schema import (
     mapping_file,
     tag_options,
 )
+from bridge.config.one_account import Classes
 from bridge.config.schema_fields import NAME, ParsedField
 from bridge.config.schemas import BridgeSchema, ExampleSchema, Named, PolicySchema, SyncSchema
-from bridge.config.settings import Classes
 from bridge.config.sync_policies import OTHERS, WORDS
 from bridge.config.syncs_file import NOT_MATCHED, TERM
 from bridge.connectors.contract import Connector

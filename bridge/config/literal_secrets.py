@@ -27,6 +27,8 @@ def _secrets(data: Any) -> Iterator[tuple[Where, str, Any]]:
         url = _mapping(data).get(key)
         if _has_password(url):
             yield (key,), f"BRIDGE_{key.upper()}_URL", url
+    if given := _mapping(_mapping(data).get("openid")).get("client_secret"):
+        yield ("openid", "client_secret"), "OPENID_CLIENT_SECRET", given
     for name, row in _mapping(_mapping(data).get("connections")).items():
         prefix = str(name).upper().replace("-", "_")
         proxy = _mapping(row).get("proxy")

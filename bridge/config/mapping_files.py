@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bridge.config.one_account import Classes
 from bridge.config.schemas import ExampleSchema, load
-from bridge.config.settings import Classes
 from bridge.config.yaml_reader import Document, Problem
 from bridge.core.mapping.agent_table import AgentTable
 from bridge.core.mapping.checks import prove

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.config import Config, HomeLoader, all_problems, without_problems
 from bridge.config.mapping_texts import Published, secret_problems
-from bridge.config.settings import Classes
+from bridge.config.one_account import Classes
 from bridge.core.model.syncs import Secret
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from bridge.core.model.roles import Role
 from bridge.core.model.syncs import ALL_FIELDS, AS_IT_IS, IGNORE, QUARANTINE, Rate, UnknownPolicy
 from bridge.core.model.values import shown
 
@@ -87,6 +88,19 @@ class Text(ParsedField):
     def parse(self, value: Any) -> str | None:
         """Parse the value."""
         return value if isinstance(value, str) and value else None
+
+
+class SecretText(Text):
+    """A secret; no message repeats it."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
+        del attr, data
+        secret = self.parse(value)
+        if secret is None:
+            raise ValidationError("must be a text; use ${NAME} or ${file:PATH}")
+        return secret
 
 
 class Flag(ParsedField):
@@ -258,6 +272,33 @@ class Credentials(ParsedField):
         if wrong:
             raise ValidationError(wrong)
         return dict(value)
+
+
+class GroupRoles(ParsedField):
+    """A mapping from the groups of a provider to roles."""
+
+    form = _form(
+        type="object",
+        minProperties=1,
+        propertyNames=_form(minLength=1),
+        additionalProperties=_form(enum=[role.value for role in Role]),
+    )
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
+        del attr, data
+        if not isinstance(value, Mapping) or not value:
+            raise ValidationError("must have rows such as support-leads: operator")
+        roles, wrong = [role.value for role in Role], dict[Any, list[str]]()
+        for group, role in value.items():
+            if not isinstance(group, str) or not group:
+                wrong[group] = ["a group is a text: put it in quotes"]
+            elif role not in roles:
+                wrong[group] = [is_value(role, ", ".join(roles))]
+        if wrong:
+            raise ValidationError(wrong)
+        return {group: Role(role) for group, role in value.items()}
 
 
 def one_of(*allowed: str, **options: Any) -> fields.Field[Any]:

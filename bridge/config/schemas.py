@@ -18,9 +18,11 @@ from bridge.config.schema_fields import (
     Credentials,
     Duration,
     Flag,
+    GroupRoles,
     Number,
     Rates,
     Secrets,
+    SecretText,
     Share,
     Text,
     Texts,
@@ -32,7 +34,10 @@ from bridge.config.schema_fields import (
 )
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.connectors.signing import SCHEMES
+from bridge.core.model.roles import Role
 
+NO_ROLE = "none"
+"""What the files say of those who are not let in."""
 _WORDS = {
     "required": "is missing",
     "null": "must not be empty",
@@ -135,6 +140,22 @@ class ConnectionSchema(Strict):
     options = fields.Raw()
 
 
+class OpenIdSchema(Strict):
+    """The provider by which users of the pages sign in."""
+
+    issuer = Text(required=True)
+    client_id = Text(required=True)
+    client_secret = SecretText(required=True)
+    pages = Text(required=True)
+    label = Text(load_default="Sign in with your organisation")
+    scopes = Texts(load_default=("openid", "profile", "email"))
+    groups_claim = Text(load_default="groups")
+    roles = GroupRoles()
+    default_role = one_of(NO_ROLE, *(role.value for role in Role), load_default=NO_ROLE)
+    ca = Text()
+    proxy = Text()
+
+
 class BridgeSchema(Strict):
     """config/bridge.yaml."""
 
@@ -147,6 +168,7 @@ class BridgeSchema(Strict):
     mask_personal = Flag(load_default=False)
     calls = Flag(load_default=True)
     marker_keys = Secrets(load_default=())
+    openid = fields.Nested(OpenIdSchema, load_default=None)
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from bridge.config import way_out, yaml_reader
+from bridge.config import openid_file, way_out, yaml_reader
 from bridge.config.literal_secrets import literal_secrets
 from bridge.config.mapping_texts import FILES
+from bridge.config.one_account import Classes, accounts_of, same_accounts, written_accounts
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.store_urls import url_problem, url_secrets
 from bridge.config.substitution import fill, references
 from bridge.config.yaml_reader import Document, Problem, Where
-from bridge.connectors.account_place import comparable
 from bridge.connectors.contract import Connector
 from bridge.connectors.signing import SCHEMES, webhook_problems
 from bridge.core.mapping import unknown_policy
 from bridge.core.mapping.compiler import CompiledEntity
+from bridge.core.model.sign_in_provider import OpenIdSettings
 from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
 from bridge.core.model.values import shown
-
-Classes = Mapping[str, type[Connector]]
 
 SETTINGS = "config/bridge.yaml"
 DEFAULT_POLL = timedelta(minutes=5)
@@ -56,6 +53,8 @@ class Settings:
     """Whether values that tell of people are hidden from users who do not need them."""
     mappings: str = FILES
     """Where the mappings are taken from: `files` (the home's folder) or `ledger` (published)."""
+    openid: OpenIdSettings | None = None
+    """How users of the pages sign in by a provider; None: by passwords and links alone."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -108,6 +107,7 @@ def compile_settings(
     )
     written_out = literal_secrets(document)
     if sandbox:
+        openid_file.leave_out_if_lacking(document, environ, home)
         document.data = _in_sandbox(document.data, sandbox, connectors)
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
@@ -125,10 +125,10 @@ def compile_settings(
         if connection is not None:
             compiled.connections[name] = connection
     if sandbox:  # whose connections of one system have one account: what is meant, the file says
-        compiled.accounts = _written_accounts(given, compiled.connections, connectors)
+        compiled.accounts = written_accounts(given, compiled.connections, connectors)
     else:
-        compiled.accounts = _accounts(compiled.connections, connectors)
-        problems += _same_accounts(compiled.accounts, rows, document)
+        compiled.accounts = accounts_of(compiled.connections, connectors)
+        problems += same_accounts(compiled.accounts, rows, document)
     # A line with an unresolved reference needs no second message.
     lines = {line for _file, line, _what in unresolved}
     others = compiled.problems[len(unresolved) :]
@@ -171,48 +171,6 @@ def unknown_problems(
         settings.document.problem((*at, name), what)
         for name, what in unknown_policy.problems(connection.unknown_values, fields)
     ]
-
-
-def _accounts(connections: Mapping[str, Connection], connectors: Classes) -> dict[str, str]:
-    """Return by connection what tells its account from others: by address and keys, as a digest."""
-    found: dict[str, str] = {}
-    for name, connection in connections.items():
-        keys = [each.reveal() for _name, each in sorted(connection.credentials.items())]
-        if connectors[connection.system].ACCOUNT_OPTIONS:
-            keys = []  # it is named, and has several keys
-        found[name] = _digest([connection.system, comparable(connection.place), *keys])
-    return found
-
-
-def _written_accounts(rows: Any, connections: Iterable[str], connectors: Classes) -> dict[str, str]:
-    """Return the same of connections that lead to sandboxes: by what stands in the file instead."""
-    found: dict[str, str] = {}
-    for name in connections:
-        row = rows[name]
-        named = sorted(connectors[row["system"]].ACCOUNT_OPTIONS)
-        options = {**(row.get("options") or {}), **row}
-        keys = [options.get(key) for key in named] if named else [row.get("credentials")]
-        found[name] = _digest([row["system"], row.get("base_url"), *keys])
-    return {name: found.get(rows[name].get("same_account_as"), found[name]) for name in found}
-
-
-def _digest(parts: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _same_accounts(
-    accounts: Mapping[str, str], rows: Mapping[str, Any], document: Document
-) -> Iterator[Problem]:
-    """Refuse two connections with one account: each record would be mirrored with itself."""
-    first: dict[str, str] = {}
-    for name, account in accounts.items():
-        other = first.setdefault(account, name)
-        if other not in (name, rows[name].get("same_account_as")):
-            what = (
-                f"leads to the same account as {other}, so each record would be mirrored with "
-                f"itself; if it is meant so, say `same_account_as: {other}`"
-            )
-            yield document.problem(("connections", name, "base_url"), what)
 
 
 def _place(base_url: str, options: Mapping[str, Any], known: type[Connector]) -> str:
@@ -288,6 +246,7 @@ def _settings(
         http_timeout=float(loaded["http_timeout"]),
         keep_history=timedelta(days=loaded["keep_history"]),
         **{name: loaded[name] for name in ("body_limit", "calls", "mask_personal", "mappings")},
+        openid=openid_file.compile_openid(loaded["openid"], document, home, problems),
     )
 
 

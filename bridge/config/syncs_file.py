@@ -9,9 +9,9 @@ from typing import Any
 
 from jmespath.exceptions import JMESPathError
 
+from bridge.config.one_account import Classes
 from bridge.config.schema_fields import NAME, NAME_RULE, duration
 from bridge.config.schemas import SyncSchema, load
-from bridge.config.settings import Classes
 from bridge.config.sync_policies import PolicyReader
 from bridge.config.yaml_reader import Document, Problem, Where
 from bridge.core.mapping.checks import not_sent

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bridge.config import json_schemas
 from bridge.config.json_mapping_schema import JsonSchema
-from bridge.config.settings import Classes
+from bridge.config.one_account import Classes
 from bridge.connectors import CONNECTORS, connector_class
 from bridge.errors import UnknownName
 

@@ -6,18 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+from bridge.core.model.roles import Role
 
-class Role(StrEnum):
-    """What somebody is to the bridge."""
-
-    VIEWER = "viewer"
-    """Sees everything, changes nothing."""
-    OPERATOR = "operator"
-    """Clears what went wrong: tickets, parked work, conflicts, connections."""
-    MAPPER = "mapper"
-    """Decides what travels: mappings, imports, undoing."""
-    ADMIN = "admin"
-    """All of it, and who may do what."""
+__all__ = ["GRANTED", "Permission", "Role", "may"]
 
 
 class Permission(StrEnum):

@@ -56,4 +56,59 @@ PAGE_MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         _NOTHING,
         "go back and use the page's own links and forms",
     ),
+    Code.OPENID_DOWN: OutcomeMeaning(
+        "the provider does not answer",
+        "The provider by which users sign in could not be asked, or answered with what it must "
+        "not. Who is signed in stays so.",
+        _NOTHING,
+        "try again in a minute; on the bridge's machine `bridge check --live` says what is "
+        "wrong, and who has a password or a link comes in by that",
+    ),
+    Code.OPENID_SETUP: OutcomeMeaning(
+        "the provider and the bridge do not fit",
+        "The provider refuses the bridge itself: another client_id, secret, issuer, scope or "
+        "redirect URI is registered there than stands in the files.",
+        _NOTHING,
+        "compare `openid` in config/bridge.yaml with what the provider has: `bridge check --live` "
+        "says what is wrong, and prints the redirect URI to register",
+    ),
+    Code.OPENID_CANCELLED: OutcomeMeaning(
+        "you did not sign in at the provider",
+        "You, or the provider for you, ended it there before it was done.",
+        _NOTHING,
+        "begin again; if you meant to sign in and were not let, ask whoever runs the provider",
+    ),
+    Code.OPENID_STATE: OutcomeMeaning(
+        "this sign-in is over",
+        "What came back from the provider belongs to no sign-in that this browser has begun, "
+        "or to one that was used or is older than ten minutes.",
+        _NOTHING,
+        "begin again at the sign-in page, in one tab, and let the browser keep cookies",
+    ),
+    Code.OPENID_TOKEN: OutcomeMeaning(
+        "the provider's word is not believed",
+        "What it says of you is not signed by one of its keys, or is made out to somebody else.",
+        _NOTHING,
+        "begin again; if it stays so, somebody may be in between: the log of the pages has the "
+        "reason for whoever keeps the bridge",
+    ),
+    Code.OPENID_CLOCK: OutcomeMeaning(
+        "the clocks are apart",
+        "What the provider says of you is too old already as it comes, or comes from the future.",
+        _NOTHING,
+        "set the clock of the bridge's machine, or have that of the provider set",
+    ),
+    Code.OPENID_ROLE: OutcomeMeaning(
+        "none of your groups has a role",
+        "You are known to the provider, and none of your groups there is a role here.",
+        _NOTHING,
+        "ask whoever runs the provider for one of the groups that `openid.roles` names, then "
+        "sign in again",
+    ),
+    Code.OPENID_OUT: OutcomeMeaning(
+        "you are disabled here",
+        "An admin of the bridge keeps you out, whatever the provider says.",
+        _NOTHING,
+        "ask an admin: `bridge user enable NAME` lets you in again",
+    ),
 }

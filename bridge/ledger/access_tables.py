@@ -18,6 +18,12 @@ account = Table(
     Column("password", StorableText),
     Column("made_at", UTCDateTime, nullable=False),
     Column("disabled_at", UTCDateTime),
+    # By whom and as what a provider knows them; both empty: they have a password or a link.
+    Column("issuer", StorableText),
+    Column("subject", StorableText),
+    # Since when the provider gives them no role.
+    Column("left_at", UTCDateTime),
+    Index("ix_account_issuer", "issuer", "subject", unique=True),
 )
 
 # Who is signed in, in which browser, until when (web_sessions).
@@ -47,6 +53,14 @@ sign_in_failure = Table(
     Column("subject", StorableText, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("last_at", UTCDateTime, nullable=False),
+)
+
+# Sign-ins by a provider that were done, so that none is done twice (sign_ins).
+used_sign_in = Table(
+    "used_sign_in",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("ends_at", UTCDateTime, nullable=False),
 )
 
 # Programs that may use the API, each by a token of which the digest is kept (api_tokens).

@@ -22,18 +22,42 @@ class AccountRow:
     """The digest of it, with its salt and costs; None: this account has no password."""
     made_at: datetime
     disabled_at: datetime | None
+    issuer: str | None = None
+    """Whose provider knows them; None: none does, and they have a password or a link."""
+    subject: str | None = None
+    """As whom."""
+    left_at: datetime | None = None
+    """Since when their provider gives them no role."""
 
 
-def add(tx: Tx, name: str, role: str, now: datetime) -> bool:
-    """Make an account without a password; return False where one of this name is there."""
-    values = {"name": name, "role": role, "made_at": now}
-    made = insert(tx, account).values(values).on_conflict_do_nothing(index_elements=["name"])
+def add(
+    tx: Tx,
+    name: str,
+    role: str,
+    now: datetime,
+    *,
+    issuer: str | None = None,
+    subject: str | None = None,
+) -> bool:
+    """Make an account without a password; return False where one of this name is there.
+
+    `issuer` and `subject`: of a provider who knows them; False where one of these is there, too.
+    """
+    values = {"name": name, "role": role, "made_at": now, "issuer": issuer, "subject": subject}
+    made = insert(tx, account).values(values).on_conflict_do_nothing()
     return bool(tx.execute(made).rowcount)
 
 
 def get(tx: Tx, name: str) -> AccountRow | None:
     """Return an account by its name; None when there is none."""
     row = tx.execute(select(account).where(account.c.name == name)).mappings().first()
+    return None if row is None else AccountRow(**row)
+
+
+def known_to(tx: Tx, issuer: str, subject: str) -> AccountRow | None:
+    """Return the account of somebody whom a provider knows; None when there is none."""
+    found = select(account).where(account.c.issuer == issuer, account.c.subject == subject)
+    row = tx.execute(found).mappings().first()
     return None if row is None else AccountRow(**row)
 
 
@@ -49,11 +73,14 @@ def page(tx: Tx, limit: int, after: str = "") -> list[AccountRow]:
     return [AccountRow(**row) for row in tx.execute(found).mappings()]
 
 
-def enabled(tx: Tx, role: str, *, locked: bool = False) -> list[str]:
-    """Return who has a role and is not disabled; `locked`: nobody changes that meanwhile."""
-    found = select(account.c.name).where(account.c.role == role, account.c.disabled_at.is_(None))
+def enabled(tx: Tx, role: str, *, locked: bool = False) -> list[AccountRow]:
+    """Return who has a role and may sign in; `locked`: nobody changes that meanwhile."""
+    found = select(account).where(
+        account.c.role == role, account.c.disabled_at.is_(None), account.c.left_at.is_(None)
+    )
     found = found.order_by(account.c.name)
-    return list(tx.execute(found.with_for_update() if locked else found).scalars())
+    rows = tx.execute(found.with_for_update() if locked else found).mappings()
+    return [AccountRow(**row) for row in rows]
 
 
 def change(tx: Tx, name: str, **values: Any) -> None:

@@ -22,7 +22,7 @@ from bridge.ledger.work_kinds import JOB_KINDS
 NOT_COPIED: Final = frozenset(
     {"inbox", "journal", "audit", "drift", "figure", "tally", "configuration", "process"}
     | {"mapping_draft", "mapping_revision", "survey", "surveyed_key"}
-    | {"account", "web_session", "sign_in_link", "sign_in_failure"}
+    | {"account", "web_session", "sign_in_link", "sign_in_failure", "used_sign_in"}
     | {"api_token", "kept_answer", "vendor_call"}
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 
 from bridge.ledger.database import Tx, insert
-from bridge.ledger.tables import sign_in_failure, sign_in_link
+from bridge.ledger.tables import sign_in_failure, sign_in_link, used_sign_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,13 @@ def drop_links(tx: Tx, name: str) -> None:
     tx.execute(delete(sign_in_link).where(sign_in_link.c.account == name))
 
 
+def use_up(tx: Tx, digest: str, ends_at: datetime) -> bool:
+    """Note that a sign-in by a provider is done; return False where it was done before."""
+    values = {"digest": digest, "ends_at": ends_at}
+    done = insert(tx, used_sign_in).values(values).on_conflict_do_nothing()
+    return bool(tx.execute(done).rowcount)
+
+
 def failures(tx: Tx, subjects: Collection[str]) -> dict[str, Failures]:
     """Return what is known of those subjects that failed."""
     rows = select(sign_in_failure).where(sign_in_failure.c.subject.in_(subjects))
@@ -68,6 +75,7 @@ def forget_failures(tx: Tx, subject: str) -> None:
 
 
 def prune(tx: Tx, now: datetime, failed_before: datetime) -> None:
-    """Forget links that are too old, and what was got wrong before a time."""
+    """Forget links and sign-ins that are too old, and what was got wrong before a time."""
+    tx.execute(delete(used_sign_in).where(used_sign_in.c.ends_at <= now))
     tx.execute(delete(sign_in_link).where(sign_in_link.c.ends_at <= now))
     tx.execute(delete(sign_in_failure).where(sign_in_failure.c.last_at < failed_before))

@@ -26,6 +26,7 @@ from bridge.ledger.access_tables import (
     kept_answer,
     sign_in_failure,
     sign_in_link,
+    used_sign_in,
     web_session,
 )
 from bridge.ledger.call_tables import vendor_call
@@ -75,6 +76,7 @@ __all__ = [
     "tally",
     "unknown_part",
     "unmapped",
+    "used_sign_in",
     "vendor_call",
     "web_session",
     "work",

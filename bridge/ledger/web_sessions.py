@@ -32,12 +32,12 @@ def begin(
 
 
 def account_of(tx: Tx, digest: str, now: datetime) -> AccountRow | None:
-    """Return whose session it is; None when it has ended, or its account is disabled."""
+    """Return whose session it is; None when it has ended, or its account is out."""
     found = (
         select(account)
         .join(web_session, web_session.c.account == account.c.name)
         .where(web_session.c.digest == digest, web_session.c.ends_at > now)
-        .where(account.c.disabled_at.is_(None))
+        .where(account.c.disabled_at.is_(None), account.c.left_at.is_(None))
     )
     row = tx.execute(found).mappings().first()
     return None if row is None else AccountRow(**row)

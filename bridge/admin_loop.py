@@ -65,6 +65,8 @@ def application() -> Flask:
     bridge.kind = "admin"
     wiring.configure_logging("admin", bridge.config)
     _keep_up(bridge)
+    if bridge.provider is not None:
+        bridge.provider()  # loads what it takes, so that nobody waits for that at the sign-in
     stage = played_people.of_home(bridge.config.home, bridge.config.connections)
     meter, served = RateMeter(bridge.clock), settings()
     service = create_service(

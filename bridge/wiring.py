@@ -39,6 +39,7 @@ from bridge.http.client import Http
 from bridge.ledger import refused_webhooks, running_processes
 from bridge.ledger.database import Ledger, Tx
 from bridge.observability import log
+from bridge.openid.late import LateProvider
 from bridge.procedures import PROCEDURES
 from bridge.queue.doorbell import Doorbell
 from bridge.queue.embedded_valkey import socket_for
@@ -95,6 +96,8 @@ class Bridge:
     """By which files this process works, as the ledger was told."""
     seen_at: datetime | None = None
     """When the ledger was last told that this process is at work."""
+    provider: LateProvider | None = None
+    """By which users of the pages sign in; None: it was not built for that."""
 
     def enter(self, kind: str, *, accept: bool = False, alone: bool = False) -> None:
         """Put the files in force, and count as a running process of that kind until `leave`.
@@ -422,6 +425,7 @@ def build_bridge(
     )
     bridge = Bridge(config, context, ledger, Doorbell(redis_url), connectors, clock, worker, calls)
     worker.beat = bridge.note_seen
+    bridge.provider = LateProvider(config.settings.openid, clock)
     return bridge
 
 

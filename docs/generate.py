@@ -231,6 +231,7 @@ READING_ORDER = (
     "workbench",
     "connectors",
     "http",
+    "openid",
     "ledger",
     "queue",
     "config",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 
 from bridge.cli.actor import actor
@@ -19,7 +17,7 @@ from bridge.operations.check import Check
 
 @click.command("check")
 @click.option(
-    "--live", is_flag=True, help="Also call every connection, reading only, and see what it can do."
+    "--live", is_flag=True, help="Also call every connection and provider, and see what they say."
 )
 @click.option(
     "--sandbox", is_flag=True, help="As if every connection led to its sandbox; needs no keys."
@@ -46,7 +44,7 @@ def command(live: bool, sandbox: bool, accept: bool, as_json: bool) -> None:
     if live:
         result = live_check.called(result, own_credentials=accounts is None)
     if as_json:
-        say_json(_as_json(result))
+        say_json(result.as_json())
     else:
         if result.config is not None:
             _print_connections(result.config, result, live=live)
@@ -56,17 +54,6 @@ def command(live: bool, sandbox: bool, accept: bool, as_json: bool) -> None:
         raise SystemExit(1)
     if accept:
         live_check.accept(home, actor())
-
-
-def _as_json(result: Check) -> dict[str, object]:
-    return {
-        "ok": not result.problems,
-        "problems": result.problems,
-        "warnings": result.warnings,
-        "changes": [asdict(change) for change in result.changes],
-        "retired": dict(result.retired),
-        "live": {name: asdict(answer) for name, answer in result.live.items()},
-    }
 
 
 def _print_connections(config: Config, result: Check, *, live: bool) -> None:
@@ -81,6 +68,8 @@ def _print_connections(config: Config, result: Check, *, live: bool) -> None:
         if name in result.live:
             say(f"    ping: {result.live[name].ping}")
             say(f"    seen: {result.live[name].seen()}")
+    if result.sign_in:
+        say(f"ok  sign-in: {result.sign_in}")
     for sync in config.syncs.values():
         say(f"ok  {sync.name}: {', '.join(sync.members)}")
     notes = counted(len(result.proof.notes), "note")

@@ -49,11 +49,11 @@ def list_all(as_json: bool) -> None:
     if as_json:
         say_rows(known)
         return
-    table = Table("user", "role", "password", "since", "", box=None, header_style="dim")
+    table = Table("user", "role", "signs in by", "since", "", box=None, header_style="dim")
     for user in known:
-        state = f"disabled {when(user.disabled_at)}" if user.disabled_at else ""
-        has = "yes" if user.has_password else "no"
-        table.add_row(user.name, user.role, has, when(user.made_at), state)
+        state = f"no role at the provider since {when(user.left_at)}" if user.left_at else ""
+        state = f"disabled {when(user.disabled_at)}" if user.disabled_at else state
+        table.add_row(user.name, user.role, user.signs_in_by, when(user.made_at), state)
     if known:
         Screen().print(table)
     else:

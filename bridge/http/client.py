@@ -241,7 +241,7 @@ class Http:
         try:
             # After 1xx the answer proper may come: unread, the connection is closed, else the next
             # call on it would get that.
-            content = b"" if status < 200 else _content(response, bounds, limit, cut=not good)
+            content = b"" if status < 200 else content_of(response, bounds, limit, cut=not good)
         except FAILED as error:
             if good:
                 words = Failure(error).words_of_broken_answer(self.connection.timeout)
@@ -343,7 +343,7 @@ def _host(location: str) -> str:
         return ""
 
 
-def _content(response: requests.Response, bounds: CallBounds, limit: int, *, cut: bool) -> bytes:
+def content_of(response: requests.Response, bounds: CallBounds, limit: int, *, cut: bool) -> bytes:
     """Read the body piece by piece, so that no more than the limit is ever decompressed."""
     raw = response.raw
     read = getattr(raw, "read1", None) or raw.read

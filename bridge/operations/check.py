@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Check:
     """What was proved of the mappings; of its findings, those refused are among the problems."""
     live: Mapping[str, ConnectionAnswer] = field(default_factory=dict)
     """By connection: those that were called and answered well."""
+    sign_in: str = ""
+    """What the provider answered by which users sign in, and where it is to send them back."""
     changes: list[ConfigurationChange] = field(default_factory=list)
     """What the files change against those that the bridge last ran by."""
     retired: Mapping[str, int] = field(default_factory=dict)
@@ -61,6 +63,18 @@ class Check:
     def doubtful(self) -> bool:
         """Return whether a start is refused until the changes are accepted."""
         return any(change.doubtful for change in self.changes)
+
+    def as_json(self) -> dict[str, object]:
+        """Return what programs are told."""
+        return {
+            "ok": not self.problems,
+            "problems": self.problems,
+            "warnings": self.warnings,
+            "changes": [asdict(change) for change in self.changes],
+            "retired": dict(self.retired),
+            "sign_in": self.sign_in,
+            "live": {name: asdict(answer) for name, answer in self.live.items()},
+        }
 
     @property
     def warnings(self) -> tuple[str, ...]:

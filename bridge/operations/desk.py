@@ -5,12 +5,12 @@ Command line, API and pages open one and hand it to the operations; no operation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bridge import wiring
@@ -24,6 +24,9 @@ from bridge.ledger import audit
 from bridge.ledger.database import Ledger, Tx
 from bridge.queue.bell import Bell
 from bridge.runs import schedule
+
+if TYPE_CHECKING:  # few who work at a desk sign anybody in
+    from bridge.openid.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Desk:
     """The calls that connections allow, which operations only look at."""
     masks: bool = False
     """Whoever sits here does not see personal values: `operations.masking` puts a mark there."""
+    provider: Callable[[], Provider | None] = lambda: None
+    """Returns the provider by which users of the pages sign in; None: the files name none."""
     files_notice: str = ""
     """How the files differ from those that the bridge runs by, in words."""
 
@@ -135,4 +140,5 @@ def of(bridge: wiring.Bridge, actor: str) -> Desk:
         bell=bridge.doorbell,
         actor=actor,
         budget=bridge.worker.budget,
+        provider=bridge.provider or (lambda: None),
     )

@@ -21,7 +21,7 @@ from bridge.ledger.failing_runs import FailingRun
 from bridge.ledger.parking import ParkedGroup
 from bridge.ledger.run_records import RunRow
 from bridge.ledger.summary import Status
-from bridge.operations import failures, mapping_folders, symptoms
+from bridge.operations import failures, mapping_folders, provider_check, symptoms
 from bridge.operations.desk import Desk, opened
 from bridge.operations.trouble import Trouble
 from bridge.runs.adoption import compare, known_records, outdated_processes
@@ -51,7 +51,7 @@ def examine_home(home: Path, actor: str) -> list[Trouble]:
     """Return all that is wrong with the bridge of a home, also when its files cannot be used."""
     try:
         with opened(home, actor, check_ledger=False) as desk:
-            return examine(desk)
+            return [*examine(desk), *provider_check.troubles(desk)]
     except ConfigError as error:
         return [*map(_problem, error.problems), *_stores(home)]
 

@@ -1,4 +1,4 @@
-"""What a check asks for beyond the files: an answer of every connection, or that they count."""
+"""What a check asks for beyond the files: an answer of all who are called, or that they count."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from bridge import config, wiring
 from bridge.clock import SystemClock
 from bridge.config import Config
 from bridge.errors import BridgeError, Unauthorised
+from bridge.operations import provider_check
 from bridge.operations.check import Check, ConnectionAnswer
 
 
 def called(checked: Check, *, own_credentials: bool) -> Check:
-    """Ping and probe every connection, reading only; add the answers, and a problem where none is.
+    """Ping and probe every connection and the provider; add the answers, and a problem without one.
 
     `own_credentials`: they stand in the home's files, so it can be said where.
     """
     if checked.config is None:
         return checked
     answers, problems = _call_all(checked.config, own_credentials=own_credentials)
-    return replace(checked, problems=problems, live=answers)
+    said, wrong = provider_check.asked(checked.config.settings, SystemClock())
+    problems += [f"openid: {wrong}"] if wrong else []
+    return replace(checked, problems=problems, live=answers, sign_in=said)
 
 
 def accept(home: Path, actor: str) -> None:

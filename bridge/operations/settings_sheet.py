@@ -91,6 +91,29 @@ def retention(desk: Desk) -> list[SettingLine]:
     ]
 
 
+def sign_in(desk: Desk) -> list[SettingLine]:
+    """Return how users sign in by a provider; nothing where the files name none."""
+    known, document = desk.config.settings.openid, _document(desk)
+    if known is None:
+        return []
+
+    def line(key: str, value: str, meaning: str = "") -> SettingLine:
+        return SettingLine(f"openid.{key}", value, _at(document, ("openid", key)), meaning)
+
+    secret = _by(_given(document, ("openid", "client_secret")))
+    groups = ", ".join(f"{group}: {role}" for group, role in known.roles.items())
+    return [
+        line("issuer", without_secrets(known.issuer)),
+        line("client_id", known.client_id),
+        line("client_secret", f"{SET} {secret}".strip()),
+        line("pages", known.redirect_uri, "the redirect URI to register with the provider"),
+        line("scopes", " ".join(known.scopes)),
+        line("groups_claim", known.groups_claim),
+        line("roles", groups or "none", "of groups at the provider"),
+        line("default_role", known.default_role or "none", "of who is in none of these"),
+    ]
+
+
 def of_environment(environ: Mapping[str, str] = os.environ) -> list[SettingLine]:
     """Return which secrets of the processes are set where the pages run."""
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,8 +20,10 @@ from bridge.operations.desk import Desk
 from bridge.operations.users import User, as_user
 
 SESSION_LASTS: Final = timedelta(hours=12)
-FREE: Final = {"account": 5, "address": 20}
+FREE: Final = {"account": 5, "address": 20, "provider": 20}
 """So often in a row it may go wrong for an account, or from an address that many may share.
+
+What goes wrong by a provider counts apart: it keeps nobody from a password.
 
 After that one has to wait, twice as long each time ..."""
 FIRST_WAIT: Final = timedelta(seconds=2)
@@ -64,7 +66,7 @@ def by_password(desk: Desk, name: str, password: str, address: str) -> SignedIn:
     """
     row = _matching(desk, name, password, address)
     with desk.ledger.transaction() as tx:
-        return _begin(tx, desk, _still(tx, row, address), address, "password")
+        return begin(tx, desk, _still(tx, row, address), address, "password")
 
 
 def change_password(desk: Desk, user: User, old: str, new: str, address: str) -> SignedIn:
@@ -80,23 +82,39 @@ def change_password(desk: Desk, user: User, old: str, new: str, address: str) ->
             _still(tx, row, address)
     users.set_password(desk, user.name, new)
     with desk.ledger.transaction() as tx:
-        return _begin(tx, desk, _allowed(tx, user.name, address), address, "new password")
+        return begin(tx, desk, _allowed(tx, user.name, address), address, "new password")
 
 
 def _matching(desk: Desk, name: str, password: str, address: str) -> AccountRow:
     """Return the account that name and password are of. Raises NotLetIn, TryLater."""
-    account, place, now = *_subjects(name, address), desk.now()
     with desk.ledger.transaction() as tx:
-        sign_ins.prune(tx, now, now - FORGOTTEN_AFTER)
-        if (wait := _wait(sign_ins.failures(tx, (account, place)), now)) > timedelta():
-            raise TryLater(wait)
-        for subject in (account, place):
-            sign_ins.add_failure(tx, subject, now)
+        _count(tx, desk.now(), _subjects(name, address))
         row = accounts.get(tx, name)
     if not passwords.matches(row.password if row else None, password) or row is None:
         _tell("password", row, address)
         raise NotLetIn("name or password is not right")
     return row
+
+
+def count_by_provider(desk: Desk, address: str) -> None:
+    """Count an attempt by the provider as failed until it is taken back. Raises TryLater."""
+    with desk.ledger.transaction() as tx:
+        _count(tx, desk.now(), (f"provider {_network(address)}",))
+
+
+def take_back_by_provider(desk: Desk, address: str) -> None:
+    """Count that attempt no more: what came of it was nobody's guess."""
+    with desk.ledger.transaction() as tx:
+        sign_ins.take_back(tx, f"provider {_network(address)}")
+
+
+def _count(tx: Tx, now: datetime, subjects: Sequence[str]) -> None:
+    """Count an attempt as failed for each of these, before it is looked at. Raises TryLater."""
+    sign_ins.prune(tx, now, now - FORGOTTEN_AFTER)
+    if (wait := _wait(sign_ins.failures(tx, subjects), now)) > timedelta():
+        raise TryLater(wait)
+    for subject in subjects:
+        sign_ins.add_failure(tx, subject, now)
 
 
 def _still(tx: Tx, row: AccountRow, address: str) -> AccountRow:
@@ -122,14 +140,14 @@ def by_link(desk: Desk, token: str, address: str) -> SignedIn:
         if name is None:
             _tell("link", None, address)
             raise NotLetIn("this link was used already or is too old: `bridge user link` makes one")
-        return _begin(tx, desk, _allowed(tx, name, address), address, "link")
+        return begin(tx, desk, _allowed(tx, name, address), address, "link")
 
 
 def user_of(desk: Desk, token: str) -> User | None:
     """Return who is signed in with this token; None: nobody (any more)."""
     with desk.ledger.read() as tx:
         row = web_sessions.account_of(tx, passwords.digest(token), desk.now())
-    return None if row is None else as_user(row)
+    return None if row is None or not users.is_of_present_provider(desk, row) else as_user(row)
 
 
 def sign_out(desk: Desk, token: str) -> None:
@@ -138,7 +156,8 @@ def sign_out(desk: Desk, token: str) -> None:
         web_sessions.end(tx, passwords.digest(token))
 
 
-def _begin(tx: Tx, desk: Desk, row: AccountRow, address: str, by: str) -> SignedIn:
+def begin(tx: Tx, desk: Desk, row: AccountRow, address: str, by: str) -> SignedIn:
+    """Begin a session of an account that may sign in, and write it down."""
     now, token, user = desk.now(), secrets.token_urlsafe(32), as_user(row)
     web_sessions.prune(tx, now)
     web_sessions.begin(

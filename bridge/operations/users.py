@@ -33,6 +33,17 @@ class User:
     has_password: bool
     made_at: datetime
     disabled_at: datetime | None
+    provider: str = ""
+    """The issuer by whose provider they sign in, who decides their role; empty: none."""
+    left_at: datetime | None = None
+    """Since when that gives them no role, so that they are out; None: it gives them one."""
+
+    @property
+    def signs_in_by(self) -> str:
+        """Return how they come in, in one word."""
+        if self.provider:
+            return "provider"
+        return "password" if self.has_password else "link"
 
     @property
     def actor(self) -> str:
@@ -41,7 +52,7 @@ class User:
 
     def may(self, permission: Permission) -> bool:
         """Return whether this person may do it."""
-        return self.disabled_at is None and may(self.role, permission)
+        return self.disabled_at is None and self.left_at is None and may(self.role, permission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +80,21 @@ class UserFile:
 def as_user(row: AccountRow) -> User:
     """Return an account as others may know it."""
     role = Role(row.role)
-    return User(row.name, role, row.password is not None, row.made_at, row.disabled_at)
+    return User(
+        name=row.name,
+        role=role,
+        has_password=row.password is not None,
+        made_at=row.made_at,
+        disabled_at=row.disabled_at,
+        provider=row.issuer or "",
+        left_at=row.left_at,
+    )
+
+
+def is_of_present_provider(desk: Desk, row: AccountRow) -> bool:
+    """Return whether an account is nobody else's than that of the provider in the files."""
+    known = desk.config.settings.openid
+    return row.issuer is None or (known is not None and known.issuer == row.issuer)
 
 
 def every(desk: Desk) -> list[User]:
@@ -94,7 +119,7 @@ def file_of(desk: Desk, name: str) -> UserFile:
     with desk.ledger.read() as tx:
         row = _known(tx, name)
         sessions = web_sessions.of_account(tx, name, desk.now(), SHOWN_SESSIONS)
-        return UserFile(as_user(row), sessions, accounts.enabled(tx, Role.ADMIN) == [name])
+        return UserFile(as_user(row), sessions, _is_last_admin(tx, name))
 
 
 def add(desk: Desk, name: str, role: Role, *, password: str = "") -> None:
@@ -115,7 +140,7 @@ def set_password(desk: Desk, name: str, password: str) -> None:
     """Give a user another password, and end all sessions. Raises UnknownName, NotPossible."""
     kept = passwords.hashed(password, name)
     with desk.acting("user password", name) as tx:
-        _known(tx, name)
+        _keep_to_provider(_known(tx, name), "has no password here")
         accounts.change(tx, name, password=kept)
         _shut_out(tx, name)
 
@@ -123,10 +148,12 @@ def set_password(desk: Desk, name: str, password: str) -> None:
 def set_role(desk: Desk, name: str, role: Role) -> None:
     """Give a user another role, from the next page on.
 
-    Raises UnknownName, and NotPossible for the last admin.
+    Raises UnknownName, and NotPossible for the last admin and where a provider decides.
     """
     with desk.acting("user role", name, {"role": role.value}) as tx:
-        _known(tx, name)
+        _keep_to_provider(
+            _known(tx, name), "has the role that their groups there have by `openid.roles`"
+        )
         if role is not Role.ADMIN:
             _keep_an_admin(tx, name)
         accounts.change(tx, name, role=role.value)
@@ -165,12 +192,14 @@ def make_link(desk: Desk, name: str, *, from_elsewhere: bool = False) -> str:
     """Return a token that signs a user in on this machine, once and within LINK_LASTS.
 
     `from_elsewhere`: in any browser, for whoever cannot sit at this machine. Nothing of it is kept
-    but a digest. Raises UnknownName, NotPossible for a disabled user.
+    but a digest. Raises UnknownName, NotPossible for whoever is disabled or signs in by a provider.
     """
     token = f"{INVITATION if from_elsewhere else ''}{secrets.token_urlsafe(32)}"
     action = "user invited" if from_elsewhere else "user link made"
     with desk.acting(action, name) as tx:
-        if _known(tx, name).disabled_at is not None:
+        row = _known(tx, name)
+        _keep_to_provider(row, "comes in by no link")
+        if row.disabled_at is not None:
             raise NotPossible(f"{name} is disabled: `bridge user enable {name}` lets them in again")
         sign_ins.add_link(tx, passwords.digest(token), name, desk.now() + LINK_LASTS)
     return token
@@ -189,7 +218,7 @@ def first_link(desk: Desk, name: str) -> str:
     known = {user.name: user for user in every(desk)}
     if not known:
         add(desk, name, Role.ADMIN)
-    elif name not in known or known[name].disabled_at is not None:
+    elif name not in known or known[name].disabled_at is not None or known[name].provider:
         return ""
     return make_link(desk, name)
 
@@ -202,8 +231,24 @@ def _known(tx: Tx, name: str) -> AccountRow:
     return row
 
 
+def _keep_to_provider(row: AccountRow, what: str) -> None:
+    if row.issuer is not None:
+        raise NotPossible(f"{row.name} signs in by the provider {row.issuer}, and {what}")
+
+
+def _is_last_admin(tx: Tx, name: str, *, locked: bool = False) -> bool:
+    """Return whether nobody else could say who may do what.
+
+    Whom a provider makes an admin it may make none again, so that one counts only where there is
+    no admin of our own.
+    """
+    admins = accounts.enabled(tx, Role.ADMIN, locked=locked)
+    own = [row.name for row in admins if row.issuer is None]
+    return (own or [row.name for row in admins]) == [name]
+
+
 def _keep_an_admin(tx: Tx, name: str) -> None:
-    if accounts.enabled(tx, Role.ADMIN, locked=True) == [name]:
+    if _is_last_admin(tx, name, locked=True):
         raise NotPossible(
             f"{name} is the last admin, and nobody else could say who may do what: make somebody "
             "else one before, `bridge user role NAME admin`"

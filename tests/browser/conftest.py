@@ -14,6 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.browser.chromium import SWITCHES, path_of_chromium
 from tests.browser.home import LiveHome
 from tests.browser.visits import PATIENCE_MS, Visits
+from tests.openid.id_provider import CLIENT, SECRET, IdProvider
 
 HERE = Path(__file__).parent
 
@@ -24,10 +25,29 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
 
 
+OPENID = """openid:
+  issuer: {issuer}
+  client_id: {client}
+  client_secret: {secret}
+  pages: {{pages}}
+  label: Sign in with Example
+  roles: {{{{leads: operator}}}}
+"""
+
+
 @pytest.fixture(scope="package")
-def home(tmp_path_factory):
+def provider():
+    """Where users may sign in instead: it asks in a form who they are."""
+    with IdProvider(asks=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory, provider):
     """The bridge between all sandboxes, in processes of its own, with a few tickets."""
-    with LiveHome(tmp_path_factory.mktemp("browser") / "home") as running:
+    more = OPENID.format(issuer=provider.url, client=CLIENT, secret=SECRET)
+    with LiveHome(tmp_path_factory.mktemp("browser") / "home", more) as running:
+        provider.client.redirect_uris.append(f"{running.url}/sign-in/openid/back")
         yield running
 
 

@@ -35,8 +35,9 @@ human where two sides were edited, so that there is something to decide."""
 class LiveHome:
     """`with LiveHome(folder) as home:` a running bridge whose mappings are published by pages."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, more: str = "") -> None:
+        """Take a folder. `more`: of config/bridge.yaml, with `{pages}` for where the pages are."""
+        self.folder, self._more = folder, more
         self.url = ""
         """Where the pages are."""
         self.receiver = ""
@@ -50,11 +51,14 @@ class LiveHome:
         fill_home(self.folder)
         lift_rate_limits(self.folder)
         settings = self.folder / "config" / "bridge.yaml"
-        settings.write_text(f"mappings: ledger\nmask_personal: true\n{settings.read_text()}")
+        port = secrets.choice(FIRST_PORTS)
+        more = self._more.format(pages=f"http://127.0.0.1:{port + 20}")
+        text = settings.read_text()
+        settings.write_text(f"mappings: ledger\nmask_personal: true\n{more}{text}")
         syncs = self.folder / "mappings" / "syncs.yaml"
         assert POLICY in syncs.read_text()
         syncs.write_text(syncs.read_text().replace(POLICY, f"{POLICY}    priority: manual\n", 1))
-        self._start()
+        self._start(port)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,14 +88,13 @@ class LiveHome:
         """Return the end of what the bridge and its processes said, for an error."""
         return (self.folder / "errors.log").read_text()[-4000:]
 
-    def _start(self) -> None:
+    def _start(self, port: int) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGE_")}
         here = {"BRIDGE_HOME": str(self.folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        port = str(secrets.choice(FIRST_PORTS))
-        command = [sys.executable, "-c", UP, "up", "--sandbox", "--port", port]
+        command = [sys.executable, "-c", UP, "up", "--sandbox", "--port", str(port)]
         with (self.folder / "errors.log").open("w") as errors:
             self._process = subprocess.Popen(
-                [*command, "--admin-port", str(int(port) + 20)],
+                [*command, "--admin-port", str(port + 20)],
                 env=kept | here,
                 stdout=subprocess.PIPE,
                 stderr=errors,

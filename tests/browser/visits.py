@@ -31,6 +31,8 @@ class Visits:
         """Dialogs, errors and requests that should not have been, in words."""
         self.meant: set[int] = set()
         """Statuses of refusals that a test provokes."""
+        self.others: set[str] = set()
+        """Origins of others, to which a test goes on purpose."""
         self._browser = browser
         self._contexts: list[BrowserContext] = []
 
@@ -57,7 +59,10 @@ class Visits:
 
     def _asked(self, request: Request) -> None:
         where = urlsplit(request.url)
-        if where.scheme != "data" and f"{where.scheme}://{where.netloc}" != self.url:
+        if where.scheme != "data" and f"{where.scheme}://{where.netloc}" not in {
+            self.url,
+            *self.others,
+        }:
             self.wrong.append(f"asked {request.url}")
 
     def _told(self, message: ConsoleMessage) -> None:

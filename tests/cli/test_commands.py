@@ -106,6 +106,7 @@ def test_the_shipped_files_pass_the_check_without_any_key(run):
         "ok": True,
         "problems": [],
         "warnings": [],
+        "sign_in": "",
         "live": {},
         "changes": [],
         "retired": {},

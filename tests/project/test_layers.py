@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "core/planning": {"errors", "core/model", "core/mapping", "core/merge"},
     "scrubber": {"core"},
     "http": GROUND | {"core", "foreign_json", "scrubber"},
+    "openid": GROUND | {"core", "foreign_json", "http"},
     "connectors": GROUND | {"core", "http", "foreign_json", "scrubber"},
     "config": GROUND | {"core", "connectors", "home"},
     "ledger": GROUND | {"core", "scrubber"},
@@ -47,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "observability": {"core", "errors", "scrubber"},
     "wiring": GROUND
     | {"core", "config", "connectors", "home", "http", "ledger", "queue", "engine"}
-    | {"home_configuration", "procedures", "observability", "runs"},
+    | {"home_configuration", "openid", "procedures", "observability", "runs"},
     "home_configuration": GROUND
     | {"core", "config", "connectors", "engine", "ledger", "workbench"},
     "clock_loop": {"errors", "wiring"},
@@ -57,7 +58,7 @@ ALLOWED: dict[str, set[str]] = {
     "workbench": {"core", "engine", "errors"},
     "operations": GROUND
     | {"core", "config", "connectors", "home", "ledger", "queue", "engine", "flow", "runs"}
-    | {"foreign_json", "home_configuration", "preview", "workbench", "wiring"},
+    | {"foreign_json", "home_configuration", "openid", "preview", "workbench", "wiring"},
     "web": GROUND
     | {
         "foreign_json",
@@ -110,6 +111,8 @@ ONLY_USER = {
     "jinja2": {"web/pages"},
     "markupsafe": {"web/pages"},
     "argon2": {"operations"},
+    "authlib": {"openid"},
+    "joserfc": {"openid"},
     "yaml": {"config"},
     "apispec": {"config"},
     "ruamel": {"workbench"},

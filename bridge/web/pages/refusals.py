@@ -93,8 +93,8 @@ def handle(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def old_form(_error: CSRFError) -> Answer:
-        if typed_text.is_kept():
-            return typed_text.go_on(request.path, typed_text.sent()), 400, {}
+        if again := typed_text.of_session_before():
+            return *again, {}
         _tell(Code.PAGE_FORM, g.user.name if g.user else "nobody")
         return answer(400, Code.PAGE_FORM)
 

@@ -19,10 +19,12 @@ PAGE_SIZE: Final = 50
 def page() -> str:
     """Show the settings, each with the line that decides."""
     desk, after = visitor.desk(), request.args.get("after", "")
+    by_provider = settings_sheet.sign_in(desk)
     return render_template(
         "settings.html",
         groups={
             "General": settings_sheet.general(desk),
+            **({"Sign-in by a provider": by_provider} if by_provider else {}),
             "How long things are kept": settings_sheet.retention(desk),
             "Of the process that serves these pages": settings_sheet.of_environment(),
         },

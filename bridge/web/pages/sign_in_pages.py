@@ -26,15 +26,8 @@ FORWARDED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-Ip")
 def form() -> str | Response:
     """Show the form, or go on where somebody is signed in."""
     if g.user is not None:
-        return redirect(_way_back(), 303)
-    return render_template(
-        "sign_in.html",
-        wrong="",
-        name="",
-        back=request.args.get("next", ""),
-        carried={},
-        carried_to="",
-    )
+        return redirect(way_back(request.values.get("next", "")), 303)
+    return typed_text.sign_in_form(back=request.args.get("next", ""))
 
 
 @pages.post("/sign-in")
@@ -49,19 +42,12 @@ def enter() -> Response | str | tuple[str, int]:
         raise PageRefused(429, Code.PAGE_WAIT, str(error), retry_after=seconds) from None
     except NotLetIn as error:
         back = request.values.get("next", "")
-        page = render_template(
-            "sign_in.html",
-            wrong=str(error),
-            name=name,
-            back=back,
-            carried=typed_text.carried(),
-            carried_to=typed_text.carried_to(),
-        )
-        return page, 401
+        carried, to = typed_text.carried(), typed_text.carried_to()
+        return typed_text.sign_in_form(str(error), name, back, carried, to), 401
     visitor.let_in(entry)
     if to := typed_text.carried_to():
         return typed_text.go_on(to, typed_text.carried())
-    return redirect(_way_back(), 303)
+    return redirect(way_back(request.values.get("next", "")), 303)
 
 
 @pages.get("/sign-in/link/<token>")
@@ -117,9 +103,8 @@ def _is_here() -> bool:
     return (mapped or address).is_loopback
 
 
-def _way_back() -> str:
+def way_back(back: str) -> str:
     """Return where to go on: a path of ours, whatever the address says."""
-    back = request.values.get("next", "")
     parts = urlsplit(back)
     ours = back.startswith("/") and not back.startswith(("//", "/\\"))
     plain = back.isprintable() and "\\" not in back

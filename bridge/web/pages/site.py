@@ -42,6 +42,7 @@ from bridge.web.pages import (
     people_pages,
     play_pages,
     problem_pages,
+    provider_pages,
     refusals,
     rollback_pages,
     run_pages,
@@ -64,7 +65,7 @@ YEAR: Final = 365 * 24 * 3600
 
 PAGES: Final = (
     *(overview_page, ticket_pages, problem_pages, conflict_pages, connection_pages),
-    *(call_pages, event_pages, run_pages, drift_pages, sign_in_pages),
+    *(call_pages, event_pages, run_pages, drift_pages, sign_in_pages, provider_pages),
     *(mapping_pages, draft_pages, new_field_pages, rollback_pages, value_pages),
     *(people_pages, settings_pages, user_pages, token_pages, audit_pages),
     account_pages,

@@ -7,10 +7,11 @@ more by whoever is signed in then.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-from flask import current_app, render_template, request
+from flask import current_app, g, render_template, request
 from werkzeug.exceptions import HTTPException
 
 PREFIX: Final = "kept."
@@ -70,15 +71,40 @@ def carried_to() -> str:
 
 def sign_in_again() -> tuple[str, int]:
     """Return the page to sign in that carries what was typed."""
-    page = render_template(
+    wrong = "Your session is over. What you typed is kept: sign in, and go on with it."
+    return sign_in_form(wrong, carried=sent(), carried_to=request.path), 401
+
+
+def sign_in_form(
+    wrong: str = "",
+    name: str = "",
+    back: str = "",
+    carried: Mapping[str, str] = MappingProxyType({}),
+    carried_to: str = "",
+) -> str:
+    """Return the page to sign in, which may carry what was typed in another form."""
+    provider = g.desk.config.settings.openid
+    return render_template(
         "sign_in.html",
-        wrong="Your session is over. What you typed is kept: sign in, and go on with it.",
-        name="",
-        back="",
-        carried=sent(),
-        carried_to=request.path,
+        wrong=wrong,
+        name=name,
+        back=back,
+        carried=carried,
+        carried_to=carried_to,
+        label=provider.label if provider is not None else "",
     )
-    return page, 401
+
+
+def of_session_before() -> tuple[str, int] | None:
+    """Return a page with what was typed in a form of another session; None: it is lost with it.
+
+    Who signs in by a provider does so in another tab, while the form of the sign-in has the text.
+    """
+    if is_kept():
+        return go_on(request.path, sent()), 400
+    if g.user is not None and (to := carried_to()) and _is_ours():
+        return go_on(to, carried()), 200
+    return None
 
 
 def go_on(to: str, fields: Mapping[str, str]) -> str:

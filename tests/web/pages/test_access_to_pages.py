@@ -89,6 +89,8 @@ LEAST = {
     "sign_in.by_link": None,
     "sign_in.accept": None,
     "sign_in.sign_out": None,
+    "provider.begin": None,
+    "provider.back": None,
     "static": None,
 }
 """Endpoint -> the role from which on it is shown; None: to everybody. Written down once more here,

@@ -1,0 +1,1 @@
+"""Sign-in by OpenID Connect: the code flow with PKCE, as its client."""

@@ -21,6 +21,8 @@ from bridge.simulate.stage import TICKET, Stage
 
 LATER_SECONDS: Final = 600.0
 """From an end to the next request: more than clocks are set by in a seed."""
+APART_SECONDS: Final = 2.0
+"""To what is opened next: at one moment, the judge would take both for one ticket."""
 ByHand = Callable[[Sandbox, Callable[[], object]], None]
 
 
@@ -48,6 +50,7 @@ def write_again(
     seeded = {**app.seeded(draft, 1, 1), STATUS: app.CHOICES[STATUS]["new"]}
     now = {name: value for name, value in seeded.items() if not name.endswith(("_at", "At"))}
     by_hand(app, partial(app.create, now))
+    stage.clock.sleep(APART_SECONDS)
     for record in app.tickets():
         if str(record["id"]) not in known:
             yield SecondRequest(Ref(where, TICKET, str(record["id"])), ended, seq)

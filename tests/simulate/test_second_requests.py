@@ -25,6 +25,16 @@ def test_the_second_request_is_a_ticket_of_its_own(clocks):
     assert judge(player).broken == []
 
 
+def test_a_request_is_not_one_with_what_is_opened_just_after_it():
+    """The customer's first ticket is opened once more by hand, ended and as old as it was."""
+    old, again = ScriptStep("ticket", "product", (4, False)), ScriptStep("again", "desk", (3,))
+    rest = (ScriptStep("drain"), ScriptStep("wait", "", (400.0,)), ScriptStep("drain"))
+    player = Player(Stage(load_home(""), Script(1204001744, {}, (old, *rest, again, old))))
+    player.play()
+    assert len(player.second_requests) == 1
+    assert judge(player).broken == []
+
+
 def test_one_that_joins_what_had_ended_is_told():
     player = Player(Stage(load_home(""), Script(3, {}, STEPS)))
     player.play()

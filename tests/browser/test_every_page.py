@@ -14,6 +14,8 @@ REACHED_BY_ACTS = {
     "tokens.one",
     "values.preview",
     "people.one",
+    "provider.begin",
+    "provider.back",
 }
 """Pages to which no link leads in a home where all is well; the stories go there."""
 

@@ -159,6 +159,7 @@ def test_who_has_no_group_with_a_role_any_more_is_out_everywhere_and_it_is_writt
     site.provider.claims["groups"] = ["owners"]
     site.signed_in()
     assert the_user(site).left_at is None
+    assert before.get("/").status_code == 303
     assert tokens.of_secret(site.desk, made.secret) is not None
 
 
@@ -368,8 +369,11 @@ def test_what_the_provider_answers_in_place_of_a_code_is_said_in_our_words(
     site, caplog, word, code
 ):
     site.provider.answers["/authorize"] = lambda: refused(word)
-    answer = site.sign_in()
+    browser = site.nobody()
+    back = site.there(site.begin(browser))
+    answer = site.back(browser, back)
     assert code_of(answer) == code
+    assert code_of(site.back(browser, back)) == "BRG-OPENID-STATE"  # each attempt ends once
     assert "made-up" not in answer.text
     assert "made-up" not in caplog.text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, is_added
 from bridge.ledger.tables import account
 
 
@@ -44,8 +44,7 @@ def add(
     `issuer` and `subject`: of a provider who knows them; False where one of these is there, too.
     """
     values = {"name": name, "role": role, "made_at": now, "issuer": issuer, "subject": subject}
-    made = insert(tx, account).values(values).on_conflict_do_nothing()
-    return bool(tx.execute(made).rowcount)
+    return is_added(tx, account, values)
 
 
 def get(tx: Tx, name: str) -> AccountRow | None:

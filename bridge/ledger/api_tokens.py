@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, is_added
 from bridge.ledger.tables import api_token
 
 
@@ -30,8 +30,7 @@ class ApiTokenRow:
 def add(tx: Tx, row: ApiTokenRow) -> bool:
     """Keep a new token; return False where one of this name is there."""
     values = {name: getattr(row, name) for name in row.__slots__}
-    made = insert(tx, api_token).values(values).on_conflict_do_nothing(index_elements=["name"])
-    return bool(tx.execute(made).rowcount)
+    return is_added(tx, api_token, values)
 
 
 def get(tx: Tx, name: str) -> ApiTokenRow | None:

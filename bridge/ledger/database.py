@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock
@@ -252,6 +252,16 @@ def _is_lost(tx: Tx) -> bool:
 def insert(tx: Tx, table: Table) -> postgresql.Insert:
     """Return an INSERT that knows ON CONFLICT, for the transaction's database."""
     return insert_for(tx.dialect.name, table)
+
+
+def is_added(tx: Tx, table: Table, values: Mapping[str, Any]) -> bool:
+    """Add a row; return False, and add none, where one is there that it would collide with.
+
+    PostgreSQL's driver does not tell how many rows an INSERT has made: the row itself does.
+    """
+    key = next(iter(table.primary_key))
+    made = insert(tx, table).values(dict(values)).on_conflict_do_nothing().returning(key)
+    return tx.execute(made).first() is not None
 
 
 def insert_for(dialect: str, table: Table) -> postgresql.Insert:

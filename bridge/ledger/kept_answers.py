@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, select, update
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, is_added
 from bridge.ledger.tables import kept_answer
 
 
@@ -27,8 +27,7 @@ class KeptAnswer:
 def begin(tx: Tx, token: str, key: str, request: str, now: datetime) -> KeptAnswer | None:
     """Note that an act begins; return what is known of it where it began before."""
     values = {"token": token, "key": key, "request": request, "at": now}
-    begun = insert(tx, kept_answer).values(values)
-    if tx.execute(begun.on_conflict_do_nothing(index_elements=["token", "key"])).rowcount:
+    if is_added(tx, kept_answer, values):
         return None
     columns = (kept_answer.c[name] for name in KeptAnswer.__slots__)
     found = tx.execute(select(*columns).where(_of(token, key))).mappings().one()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from bridge.ledger.database import Tx, insert
+from bridge.ledger.database import Tx, insert, is_added
 from bridge.ledger.tables import sign_in_failure, sign_in_link, used_sign_in
 
 
@@ -42,9 +42,7 @@ def drop_links(tx: Tx, name: str) -> None:
 
 def use_up(tx: Tx, digest: str, ends_at: datetime) -> bool:
     """Note that a sign-in by a provider is done; return False where it was done before."""
-    values = {"digest": digest, "ends_at": ends_at}
-    done = insert(tx, used_sign_in).values(values).on_conflict_do_nothing()
-    return bool(tx.execute(done).rowcount)
+    return is_added(tx, used_sign_in, {"digest": digest, "ends_at": ends_at})
 
 
 def failures(tx: Tx, subjects: Collection[str]) -> dict[str, Failures]:

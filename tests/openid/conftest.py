@@ -31,6 +31,12 @@ def signing(sqlite_ledger, provider):
 
 
 @pytest.fixture
+def on_both(ledger, provider):
+    """The pages over each database."""
+    return Signing(World(ledger=ledger, names="LH"), provider)
+
+
+@pytest.fixture
 def site(signing):
     return signing()
 

@@ -55,7 +55,8 @@ def test_what_came_back_once_is_good_for_nothing(site):
     assert thief.get("/").status_code == 303
 
 
-def test_not_even_where_the_provider_takes_a_code_twice(site):
+def test_not_even_where_the_provider_takes_a_code_twice(on_both):
+    site = on_both
     site.provider.codes_last = True
     browser, thief = site.nobody(), site.nobody()
     back = site.there(site.begin(browser))

@@ -141,7 +141,8 @@ def test_each_sign_in_brings_the_role_up_to_date_also_where_one_is_signed_in_alr
     assert did(site, "user role") == [("provider", "ana", {"role": "viewer", "by": "provider"})]
 
 
-def test_who_has_no_group_with_a_role_any_more_is_out_everywhere_and_it_is_written_down(site):
+def test_who_has_no_group_with_a_role_any_more_is_out_everywhere_and_it_is_written_down(on_both):
+    site = on_both
     site.provider.claims["groups"] = ["owners"]
     before = site.signed_in()
     made = tokens.create(site.desk.seen_by("user:ana", personal=True), "tool", Role.VIEWER)
@@ -226,7 +227,8 @@ def test_a_user_is_known_by_issuer_and_subject_and_by_no_name(site):
     assert [user.name for user in users.every(site.desk)] == ["ana", "ana-2"]
 
 
-def test_nobody_takes_over_the_name_of_a_local_user(site):
+def test_nobody_takes_over_the_name_of_a_local_user(on_both):
+    site = on_both
     users.add(site.desk, "ana", Role.ADMIN, password="quite another sentence")
     browser = site.signed_in()
     assert "you are called ana-2 here: somebody else is ana" in Elements(browser.get("/").text).text
@@ -285,7 +287,8 @@ def test_the_provider_decides_and_nobody_else(site):
     assert users.first_link(site.desk, "ana") == ""
 
 
-def test_an_admin_of_the_providers_is_no_reason_to_lose_the_last_of_our_own(site):
+def test_an_admin_of_the_providers_is_no_reason_to_lose_the_last_of_our_own(on_both):
+    site = on_both
     users.add(site.desk, "bo", Role.ADMIN, password="quite another sentence")
     site.provider.claims["groups"] = ["owners"]
     site.signed_in()

@@ -11,6 +11,8 @@ from typing import Final
 
 from bridge import wiring
 from bridge.errors import BridgeError
+from bridge.notices.happenings import Happenings, scope_of
+from bridge.notices.sender import begin_sending
 
 TICK_SECONDS: Final = 1.0
 RUNS_EVERY: Final = timedelta(seconds=5)
@@ -22,6 +24,10 @@ NOTE_EVERY: Final = timedelta(seconds=1)
 WATCH_EVERY: Final = timedelta(seconds=15)
 CENSUS_EVERY: Final = timedelta(minutes=1)
 """It is looked whether it is due: another clock may have taken it."""
+TELL_EVERY: Final = timedelta(seconds=5)
+TELL_WHAT_LASTS_EVERY: Final = timedelta(seconds=30)
+STOP_SECONDS: Final = 2.0
+"""For so long a call of a notice that is under way may hold up the end of the process."""
 ACCOUNT_EVERY: Final = timedelta(minutes=1)
 SET_BACK: Final = timedelta(seconds=2)
 """A smaller step is not worth the while: what waits, waits so much longer."""
@@ -88,6 +94,7 @@ def run_clock(
     """
     now = bridge.clock.now()
     watch_time = SetBackWatch(bridge.clock.now, bridge.follow_clock)
+    happenings = Happenings(bridge.ledger, bridge.clock.now, lambda: scope_of(bridge.config))
     duties = [
         Duty("times after the clock was set back", timedelta(0), watch_time.look, now),
         Duty("note of how far the ledger is", NOTE_EVERY, bridge.note_newest_create, now),
@@ -97,10 +104,14 @@ def run_clock(
         Duty("pruning of calls", PRUNE_CALLS_EVERY, bridge.prune_calls, now),
         Duty("census", CENSUS_EVERY, bridge.renew_census, now),
         Duty("account of webhooks", ACCOUNT_EVERY, bridge.check_account, now),
+        Duty("notices", TELL_EVERY, happenings.tell, now),
+        Duty("notices of what lasts", TELL_WHAT_LASTS_EVERY, happenings.tell_what_lasts, now),
         Duty("look at what is wrong", WATCH_EVERY, watch, now),
         Duty("log of what was done", timedelta(seconds=TICK_SECONDS), tell, now),
         Duty("announcement", timedelta(seconds=TICK_SECONDS), bridge.announce, now),
     ]
+    endpoints = bridge.config.settings.notices.values()
+    senders = begin_sending(endpoints, bridge.ledger, bridge.clock, bridge.worker.owner, stop)
     down = False
     while not stop.is_set():
         try:
@@ -111,6 +122,8 @@ def run_clock(
                 logger.warning("the clock waits: %s", error)
             down = True
         stop.wait(TICK_SECONDS)
+    for sender in senders:
+        sender.join(STOP_SECONDS)
 
 
 def do_what_is_due(bridge: wiring.Bridge, duties: Iterable[Duty]) -> None:

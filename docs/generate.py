@@ -227,6 +227,7 @@ READING_ORDER = (
     "flow",
     "engine",
     "runs",
+    "notices",
     "preview",
     "workbench",
     "connectors",

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "conflicts": "bridge.cli.conflicts:group",
     "connection": "bridge.cli.connection:group",
     "sync": "bridge.cli.sync:group",
+    "notices": "bridge.cli.notices:group",
     "action": "bridge.cli.action:command",
     "forget": "bridge.cli.forget:command",
     "user": "bridge.cli.user:group",
@@ -96,6 +97,7 @@ LINES: Final = {
     "connection": "Show a connection, pause one, resume one that was paused or refused, or rename "
     "one.",
     "sync": "Rename a sync.",
+    "notices": "Show who is told what happens and how that goes, send again, or send a test.",
     "action": "Do something by hand at a system, such as opening a screen share.",
     "forget": "Erase a person's values from the ledger: state, history, conflicts, writes and "
     "webhooks.",

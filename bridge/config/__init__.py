@@ -18,6 +18,7 @@ from bridge.config.fields_file import compile_fields
 from bridge.config.file_places import AGENTS, SYNCS, FilePlaces
 from bridge.config.mapping_files import check_shape, compile_mapping, run_examples
 from bridge.config.mapping_texts import LEDGER, MappingTexts, Published, whose
+from bridge.config.notice_section import sync_problems
 from bridge.config.one_account import Classes
 from bridge.config.settings import (
     SETTINGS,
@@ -386,7 +387,7 @@ class HomeLoader:
             settings.connections, settings.names, self.connectors, mapped, self.fields
         )
         syncs, problems = compile_syncs(document, known)
-        self.problems += problems
+        self.problems += [*problems, *sync_problems(settings.document, document.data)]
         for sync in syncs.values():
             for name, member in sync.members.items():
                 if "tags" in member.options and name in compiled:

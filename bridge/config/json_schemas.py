@@ -58,6 +58,7 @@ class HomeNames:
     connections: tuple[str, ...] = ()
     mappings: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    syncs: tuple[str, ...] = ()
     fields: FieldTable = field(default_factory=lambda: BUILT_IN)
     own_fields: bool = False
     """`fields` are all that there are. Otherwise there may be any besides."""
@@ -91,7 +92,7 @@ def as_text(schema: JsonSchema) -> str:
 
 def names_of(home: Path) -> HomeNames:
     """Return the names that there are in a home, as far as its files can be read."""
-    data = {name: _data(home, FILES[name]) for name in ("bridge", "agents")}
+    data = {name: _data(home, FILES[name]) for name in ("bridge", "agents", "syncs")}
     fields = BUILT_IN
     with contextlib.suppress(ConfigError):
         own, _problems = fields_file.compile_fields(
@@ -104,6 +105,7 @@ def names_of(home: Path) -> HomeNames:
     return HomeNames(
         connections=_texts(connections if isinstance(connections, dict) else ()),
         mappings=tuple(mapping_stems(home)),
+        syncs=_texts(data["syncs"]),
         people=_texts(row.get("email") for row in rows if isinstance(row, dict)),
         fields=fields,
         own_fields=True,
@@ -167,6 +169,10 @@ def whole(pattern: str) -> str:
 def _bridge(converting: _Converter, classes: Classes, known: HomeNames) -> JsonSchema:
     schema: JsonSchema = converting.of(BridgeSchema)
     connection = schema["properties"]["connections"]["additionalProperties"]
+    told = schema["properties"]["notices"]["additionalProperties"]["properties"]
+    told["connections"], told["syncs"] = (
+        _list_of(_one_of(names)) for names in (known.connections, known.syncs)
+    )
     own = connection["properties"]
     own["system"] = {"enum": sorted(classes)}
     own["mapping"] = {"enum": sorted(known.mappings)} if known.mappings else own["mapping"]

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate
 
+from bridge.core.model.notice_types import PATTERNS
 from bridge.core.model.roles import Role
 from bridge.core.model.syncs import ALL_FIELDS, AS_IT_IS, IGNORE, QUARANTINE, Rate, UnknownPolicy
 from bridge.core.model.values import shown
@@ -37,6 +39,8 @@ _TICKET_ADDRESS = re.compile(
     r"https://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?/"
     r"[^\s{}<>\"'\\^`|\x00-\x1f]{0,400}\{id\}[^\s{}<>\"'\\^`|\x00-\x1f]{0,400}"
 )
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+_PAGES_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)%")
 
 
@@ -173,6 +177,56 @@ class TicketAddress(ParsedField):
         if not isinstance(value, str) or not _TICKET_ADDRESS.fullmatch(value):
             raise ValidationError(f"is no address of a ticket's page; allowed {self.allowed}")
         return value  # not repeated where it is wrong: somebody may have put a password in it
+
+
+class PagesAddress(ParsedField):
+    """Where people reach the pages."""
+
+    allowed = "https://host/path, without user, password or query"
+    form = _written_as(_PAGES_ADDRESS)
+
+    def parse(self, value: Any) -> str | None:
+        """Parse the value."""
+        return value if isinstance(value, str) and _PAGES_ADDRESS.fullmatch(value) else None
+
+
+class NoticeAddress(ParsedField):
+    """An address that notices are sent to. It may hold a token, so no message repeats it."""
+
+    allowed = "https://host/path, http:// on this machine alone, without user, password or fragment"
+    form = _form(type="string", pattern="^https?://")
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_more: Any
+    ) -> Any:
+        del attr, data
+        if not isinstance(value, str) or not _is_notice_address(value):
+            raise ValidationError(f"is no address that notices go to; allowed {self.allowed}")
+        return value
+
+
+def _is_notice_address(given: str) -> bool:
+    try:
+        url = urlsplit(given)
+        known = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    more = url.username is not None or url.password is not None or "#" in given
+    safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+    return known and safe and not more and given.isprintable() and " " not in given
+
+
+class NoticeKinds(ParsedField):
+    """Kinds of notices, or all that begin alike."""
+
+    allowed = f"one or a list of {', '.join(PATTERNS)}"
+    form = _form(anyOf=[_form(enum=list(PATTERNS)), _list_of(_form(enum=list(PATTERNS)))])
+
+    def parse(self, value: Any) -> tuple[str, ...] | None:
+        """Parse the value."""
+        named = listed(value)
+        fits = named and all(isinstance(each, str) and each in PATTERNS for each in named)
+        return tuple(named) if fits else None
 
 
 class Rates(ParsedField):

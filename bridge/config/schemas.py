@@ -19,7 +19,10 @@ from bridge.config.schema_fields import (
     Duration,
     Flag,
     GroupRoles,
+    NoticeAddress,
+    NoticeKinds,
     Number,
+    PagesAddress,
     Rates,
     Secrets,
     SecretText,
@@ -156,6 +159,16 @@ class OpenIdSchema(Strict):
     proxy = Text()
 
 
+class NoticeSchema(Strict):
+    """An endpoint that is told what happens."""
+
+    url = NoticeAddress(required=True)
+    secrets = Secrets(required=True)
+    events = NoticeKinds()
+    connections = Texts()
+    syncs = Texts()
+
+
 class BridgeSchema(Strict):
     """config/bridge.yaml."""
 
@@ -169,6 +182,8 @@ class BridgeSchema(Strict):
     calls = Flag(load_default=True)
     marker_keys = Secrets(load_default=())
     openid = fields.Nested(OpenIdSchema, load_default=None)
+    pages_url = PagesAddress(load_default="")
+    notices = Named(NoticeSchema, empty="must name at least one endpoint", load_default=dict)
     connections = Named(ConnectionSchema, empty="must name at least one connection", required=True)
 
 

@@ -12,7 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 from bridge.config import openid_file, way_out, yaml_reader
 from bridge.config.literal_secrets import literal_secrets
 from bridge.config.mapping_texts import FILES
+from bridge.config.notice_section import compile_notices, with_placeholders
 from bridge.config.one_account import Classes, accounts_of, same_accounts, written_accounts
+from bridge.config.schema_fields import LOOPBACK
 from bridge.config.schemas import BridgeSchema, ConnectionSchema, load
 from bridge.config.store_urls import url_problem, url_secrets
 from bridge.config.substitution import fill, references
@@ -21,6 +23,7 @@ from bridge.connectors.contract import Connector
 from bridge.connectors.signing import SCHEMES, webhook_problems
 from bridge.core.mapping import unknown_policy
 from bridge.core.mapping.compiler import CompiledEntity
+from bridge.core.model.notice_types import NoticeEndpoint
 from bridge.core.model.sign_in_provider import OpenIdSettings
 from bridge.core.model.syncs import Connection, Proxy, Secret, Webhook
 from bridge.core.model.values import shown
@@ -29,7 +32,6 @@ SETTINGS = "config/bridge.yaml"
 DEFAULT_POLL = timedelta(minutes=5)
 DEFAULT_FULL = time(3, 30)
 MIN_MARKER_KEY_CHARS = 16
-_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -55,12 +57,18 @@ class Settings:
     """Where the mappings are taken from: `files` (the home's folder) or `ledger` (published)."""
     openid: OpenIdSettings | None = None
     """How users of the pages sign in by a provider; None: by passwords and links alone."""
+    notices: Mapping[str, NoticeEndpoint] = field(default_factory=dict)
+    """The endpoints that are told what happens, by name."""
+    pages_url: str = ""
+    """Where people reach the pages; empty: nobody has said it."""
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Return what in the addresses must never be shown."""
-        return tuple(
-            Secret(value) for url in (self.database, self.redis) for value in url_secrets(url)
+        """Return what in the addresses must never be shown, and what signs notices."""
+        addresses = (self.database, self.redis)
+        return (
+            *(Secret(value) for url in addresses for value in url_secrets(url)),
+            *(secret for each in self.notices.values() for secret in (each.url, *each.secrets)),
         )
 
 
@@ -108,7 +116,7 @@ def compile_settings(
     written_out = literal_secrets(document)
     if sandbox:
         openid_file.leave_out_if_lacking(document, environ, home)
-        document.data = _in_sandbox(document.data, sandbox, connectors)
+        document.data = with_placeholders(_in_sandbox(document.data, sandbox, connectors))
     data, problems = fill(document, environ, home)
     loaded, wrong = load(BridgeSchema(), data, document)
     loaded = {name: field.load_default for name, field in BridgeSchema().fields.items()} | loaded
@@ -116,7 +124,12 @@ def compile_settings(
     compiled.document = document
     unresolved = list(problems)
     problems += wrong
-    compiled.settings = _settings(loaded, document, home, problems)
+    compiled.settings = replace(
+        _settings(loaded, document, home, problems),
+        notices=compile_notices(
+            loaded["notices"], document, names, problems, only_local=sandbox is not None
+        ),
+    )
     compiled.marker_keys = _marker_keys(loaded["marker_keys"], document, problems)
     rows = loaded["connections"] if isinstance(loaded["connections"], dict) else {}
     for name, row in rows.items():
@@ -247,6 +260,7 @@ def _settings(
         keep_history=timedelta(days=loaded["keep_history"]),
         **{name: loaded[name] for name in ("body_limit", "calls", "mask_personal", "mappings")},
         openid=openid_file.compile_openid(loaded["openid"], document, home, problems),
+        pages_url=loaded["pages_url"].rstrip("/"),
     )
 
 
@@ -329,7 +343,7 @@ class _ConnectionCompiler:
         if url is None:
             what = "is no address; allowed https://host/path, without user, password or query"
             self.wrong(("base_url",), what)
-        elif url.scheme == "http" and url.hostname not in _LOOPBACK:
+        elif url.scheme == "http" and url.hostname not in LOOPBACK:
             what = "http sends the credentials in clear text; use https unless the way is private"
             self.compiled.warnings.append(self.document.problem((*self.at, "base_url"), what))
 

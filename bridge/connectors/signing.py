@@ -14,7 +14,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -82,9 +82,7 @@ def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict
     stamp = str(int(now.timestamp()))
     headers = {webhook.delivery.lower(): delivery_id} if webhook.delivery else {}
     if webhook.scheme == STANDARD:
-        material = b".".join((delivery_id.encode(), stamp.encode(), body))
-        code = base64.b64encode(_mac(webhook, _standard_key(secret) or b"", material)).decode()
-        return headers | {ID: delivery_id, STAMP: stamp, SIGNATURE: f"v1,{code}"}
+        return headers | standard_headers([secret], body, now, delivery_id)
     if webhook.scheme == STATIC:
         return headers | {header_of(webhook): secret.reveal()}
     if webhook.timestamp_header:
@@ -92,6 +90,20 @@ def sign(webhook: Webhook, body: bytes, now: datetime, delivery_id: str) -> dict
     material = signed_material(webhook, body, stamp.encode(), delivery_id.encode())
     code = _mac(webhook, secret.reveal().encode(), material).hex()
     return headers | {header_of(webhook): written_header(webhook, code, stamp)}
+
+
+def standard_headers(
+    secrets: Iterable[Secret], body: bytes, now: datetime, delivery_id: str
+) -> dict[str, str]:
+    """Return the headers of the standard-webhooks scheme, with a signature by each secret."""
+    stamp = str(int(now.timestamp()))
+    material = b".".join((delivery_id.encode(), stamp.encode(), body))
+    codes = (
+        base64.b64encode(hmac.digest(_standard_key(secret) or b"", material, "sha256")).decode()
+        for secret in secrets
+    )
+    signatures = " ".join(f"v1,{code}" for code in codes)
+    return {ID: delivery_id, STAMP: stamp, SIGNATURE: signatures}
 
 
 def header_of(webhook: Webhook) -> str:

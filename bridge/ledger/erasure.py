@@ -29,10 +29,19 @@ from sqlalchemy import (
 
 from bridge.core.model.counting import counted
 from bridge.core.model.entities import Field, FieldTable
+from bridge.core.model.notice_types import NoticeType
 from bridge.core.model.state import Link, Side
 from bridge.core.model.values import Marker, Ref
 from bridge.errors import Busy
-from bridge.ledger import kept_answers, link_codec, links, surveys, value_codec, vendor_calls
+from bridge.ledger import (
+    kept_answers,
+    link_codec,
+    links,
+    notice_outbox,
+    surveys,
+    value_codec,
+    vendor_calls,
+)
 from bridge.ledger.database import Tx
 from bridge.ledger.tables import (
     attempt,
@@ -150,6 +159,8 @@ def erase(tx: Tx, email: str, now: datetime, fields: FieldTable) -> dict[str, in
     tx.execute(delete(person).where(func.lower(person.c.email) == address))
     surveys.erase(tx)
     kept_answers.erase(tx)
+    # A digest of a value that nobody can read stands there, and the value may be the person's.
+    notice_outbox.untell(tx, NoticeType.VALUE)
     counts["calls"] = vendor_calls.erase(tx, data.links)
     return counts
 

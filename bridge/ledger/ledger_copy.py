@@ -24,6 +24,7 @@ NOT_COPIED: Final = frozenset(
     | {"mapping_draft", "mapping_revision", "survey", "surveyed_key"}
     | {"account", "web_session", "sign_in_link", "sign_in_failure", "used_sign_in"}
     | {"api_token", "kept_answer", "vendor_call"}
+    | {"notice", "notice_sending", "notice_endpoint", "notice_told"}
 )
 OF_LIVE: Final = frozenset({"connection_health", "catch_up"})
 """What concerns live systems alone."""

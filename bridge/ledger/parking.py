@@ -95,7 +95,7 @@ def parked(
     if cause is not None:
         newest = newest.where(work.c.parked_cause == cause)
     if code is not None:
-        newest = newest.where(_has(code))
+        newest = newest.where(has_code(code))
     if connection is not None:
         newest = newest.where(work.c.connection == connection)
     if link_id is not None:
@@ -155,7 +155,7 @@ def groups(tx: Tx, samples: int = SAMPLES) -> list[ParkedGroup]:
     ]
 
 
-def _has(code: Code) -> ColumnElement[bool]:
+def has_code(code: Code) -> ColumnElement[bool]:
     """Return the condition that a row's cause has this code."""
     listed = work.c.parked_cause.in_(causes_of(code))
     return or_(listed, work.c.parked_cause.not_in(CAUSES)) if code is Code.OTHER else listed
@@ -174,7 +174,7 @@ def find_ids(
     for name in names:
         named = [work.c.key == name, work.c.parked_cause == name]
         if (code := code_named(name)) is not None:
-            named.append(_has(code))
+            named.append(has_code(code))
         if name.isdecimal() and len(name) < 18:  # longer numbers do not fit an INTEGER
             named.append(work.c.id == int(name))
         parked_ids = select(work.c.id).where(
@@ -307,7 +307,7 @@ def unpark(
     if cause is not None:
         selected.append(work.c.parked_cause == cause)
     if code is not None:
-        selected.append(_has(code))
+        selected.append(has_code(code))
     if link_id is not None:
         selected.append(work.c.link_id == link_id)
     if not _unlearn(tx, selected):

@@ -31,13 +31,13 @@ from bridge.ledger.survey_tables import survey, surveyed_key
 PAGE: Final = 500
 ONE_EACH: Final = (
     *(tables.probed, tables.figure, tables.person, tables.stray_copy),
-    *(survey, surveyed_key, tables.unknown_part),
+    *(survey, surveyed_key, tables.unknown_part, tables.notice_told),
 )
 """Tables of what was found out about a connection: the old one's findings replace the new one's."""
 NAMED: Final = (
     *(tables.side, tables.attempt, tables.create_intent, tables.match_key, tables.conflict),
     *(tables.unmapped, tables.journal, tables.drift, tables.run, tables.inbox, tables.work),
-    *(tables.connection_health, tables.catch_up, tables.vendor_call, *ONE_EACH),
+    *(tables.connection_health, tables.catch_up, tables.vendor_call, tables.notice, *ONE_EACH),
 )
 """Every table with a column that names a connection."""
 

@@ -272,7 +272,7 @@ _GET = select(run).where(run.c.id == bindparam("of"))
 def get(tx: Tx, run_id: int) -> RunRow | None:
     """Return one run."""
     row = tx.execute(_GET, {"of": run_id}).first()
-    return None if row is None else _row(row)
+    return None if row is None else row_of(row)
 
 
 def is_limited(tx: Tx, run_id: int) -> bool:
@@ -287,7 +287,7 @@ def last(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
         run.c.kind == kind, run.c.connection == connection, run.c.entity == entity
     )
     row = tx.execute(of_kind.order_by(run.c.id.desc()).limit(1)).first()
-    return None if row is None else _row(row)
+    return None if row is None else row_of(row)
 
 
 def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | None:
@@ -297,7 +297,7 @@ def last_whole(tx: Tx, *, kind: str, connection: str, entity: str) -> RunRow | N
     )
     succeeded = of_kind.where(run.c.finished_at.is_not(None), run.c.error == "")
     row = tx.execute(succeeded.order_by(run.c.id.desc()).limit(1)).first()
-    return None if row is None else _row(row)
+    return None if row is None else row_of(row)
 
 
 def first_whole(
@@ -319,7 +319,7 @@ def newest(tx: Tx) -> dict[tuple[str, str, str], RunRow]:
     groups = (run.c.kind, run.c.connection, run.c.entity)
     latest = select(func.max(run.c.id)).group_by(*groups)
     rows = tx.execute(select(run).where(run.c.id.in_(latest)))
-    return {(row.kind, row.connection, row.entity): _row(row) for row in rows}
+    return {(row.kind, row.connection, row.entity): row_of(row) for row in rows}
 
 
 def callers(tx: Tx) -> set[str]:
@@ -357,7 +357,7 @@ def recent(
         rows = rows.where(run.c.id < before)
     if kinds:
         rows = rows.where(run.c.kind.in_(kinds))
-    return [_row(row) for row in tx.execute(rows)]
+    return [row_of(row) for row in tx.execute(rows)]
 
 
 def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:
@@ -375,7 +375,7 @@ def notable(tx: Tx, limit: int, waits_since: datetime) -> list[RunRow]:
     chosen += tx.execute(by_age.where(or_(run.c.hinted > 0, run.c.error != "")).limit(limit))
     by_id = {row.id: row for row in chosen}
     shown = list(by_id)[:limit]
-    return [_row(by_id[run_id]) for run_id in sorted(shown, reverse=True)]
+    return [row_of(by_id[run_id]) for run_id in sorted(shown, reverse=True)]
 
 
 def _any_of(table: Table) -> ColumnElement[bool]:
@@ -401,7 +401,8 @@ def prune(tx: Tx, before: datetime) -> int:
     return tx.execute(old).rowcount
 
 
-def _row(row: Any) -> RunRow:
+def row_of(row: Any) -> RunRow:
+    """Return a run as it is stored."""
     return RunRow(
         id=row.id,
         kind=row.kind,

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Column, Table, select, update
 
 from bridge.ledger.database import Tx
-from bridge.ledger.tables import connection_health, run, work
+from bridge.ledger.tables import connection_health, notice_sending, run, work
 from bridge.ledger.work import HELD_UNTIL
 
 
@@ -23,6 +23,7 @@ def follow(tx: Tx, now: datetime, step: timedelta) -> None:
     What was to be done within that time was due by the old time, and is due at once.
     """
     _bring(tx, work, work.c.id, work.c.due_at, now, step)
+    _bring(tx, notice_sending, notice_sending.c.id, notice_sending.c.due_at, now, step)
     for column in (connection_health.c.paused_until, connection_health.c.probe_until):
         _bring(tx, connection_health, connection_health.c.connection, column, now, step)
     for column in (run.c.started_at, run.c.progress_at, run.c.finished_at):

@@ -38,6 +38,16 @@ from bridge.ledger.configuration_tables import (
     mapping_revision,
     process,
 )
+from bridge.ledger.connection_tables import connection_health, probed
+from bridge.ledger.notice_tables import (
+    CONFLICT_UNTOLD,
+    PARKED_UNTOLD,
+    RUN_UNTOLD,
+    notice,
+    notice_endpoint,
+    notice_sending,
+    notice_told,
+)
 from bridge.ledger.number_tables import census, figure, tally
 from bridge.ledger.survey_tables import survey
 from bridge.ledger.unknown_tables import unknown_part
@@ -63,6 +73,10 @@ __all__ = [
     "mapping_revision",
     "match_key",
     "metadata",
+    "notice",
+    "notice_endpoint",
+    "notice_sending",
+    "notice_told",
     "person",
     "probed",
     "process",
@@ -196,6 +210,7 @@ work = Table(
     Column("payload", Json),
     Column("run_id", Integer),
     Column("handle", StorableText, nullable=False, default="", server_default=""),
+    Column("noticed", StorableText, nullable=False, default="", server_default=""),
     Column("created_at", UTCDateTime, nullable=False),
 )
 partial_index("ix_work_due", work.c.lane, work.c.due_at, where=work.c.parked_at.is_(None))
@@ -295,6 +310,7 @@ conflict = Table(
     Column("why", StorableText, nullable=False, default=""),
     Column("detail", Json(lenient=True), nullable=False),
     Column("resolution", StorableText, nullable=False, default=""),
+    Column("noticed", Boolean, nullable=False, default=False, server_default=text("false")),
     Index("ix_conflict_link_id", "link_id"),
 )
 partial_index(
@@ -323,6 +339,7 @@ run = Table(
     Column("hinted", Integer, nullable=False, default=0),
     Column("error", StorableText, nullable=False, default=""),
     Column("figures", Json),
+    Column("noticed", Boolean, nullable=False, default=False, server_default=text("false")),
     Index("ix_run_last", "kind", "connection", "entity", "id"),
 )
 partial_index(
@@ -335,6 +352,11 @@ partial_index(
 )
 # Looked at before each claim; nearly always empty.
 partial_index("ix_run_paused", run.c.id, where=run.c.paused_at.is_not(None))
+
+# What no notice has told of yet (notice_sources); nearly always empty.
+partial_index("ix_work_unnoticed", work.c.connection, work.c.parked_cause, where=PARKED_UNTOLD)
+partial_index("ix_conflict_unnoticed", conflict.c.id, where=CONFLICT_UNTOLD)
+partial_index("ix_run_unnoticed", run.c.id, where=RUN_UNTOLD)
 
 # Who is who on a connection, learned from records (directory).
 person = Table(
@@ -410,34 +432,4 @@ partial_index(
     drift.c.entity,
     drift.c.remote_id,
     where=text("healed_at IS NULL"),
-)
-
-# Failures, pauses and the circuit breaker of each connection (connection_health).
-connection_health = Table(
-    "connection_health",
-    metadata,
-    Column("connection", StorableText, primary_key=True),
-    Column("paused_until", UTCDateTime),
-    Column("refused_at", UTCDateTime),
-    Column("why", StorableText, nullable=False, default=""),
-    Column("failures", Integer, nullable=False, default=0),
-    Column("failed_at", UTCDateTime),
-    Column("since", UTCDateTime),
-    Column("held_at", UTCDateTime),
-    Column("opened", Integer, nullable=False, default=0, server_default="0"),
-    Column("probe_until", UTCDateTime),
-    Column("throttled", Integer, nullable=False, default=0, server_default="0"),
-    Column("failing", StorableText, nullable=False, default="", server_default=""),
-    Column("forbidden", StorableText, nullable=False, default="", server_default=""),
-)
-
-# Capabilities that were found out by trying (probes).
-probed = Table(
-    "probed",
-    metadata,
-    Column("connection", StorableText, primary_key=True),
-    Column("name", StorableText, primary_key=True),
-    Column("value", Boolean, nullable=False),
-    Column("why", StorableText, nullable=False),
-    Column("at", UTCDateTime, nullable=False),
 )

@@ -135,6 +135,7 @@ def check_ledger(desk: Desk) -> Iterator[Trouble]:
                 *symptoms.tickets_at_rest(desk, status),
                 *symptoms.processes_at_rest(tx, now),
                 *symptoms.runs_at_rest(tx, now),
+                *symptoms.endpoints(tx, desk, now),
             ]
     except BridgeError as error:
         yield Trouble(Code.LEDGER, "the ledger cannot be used", None, str(error))

@@ -76,6 +76,8 @@ def general(desk: Desk) -> list[SettingLine]:
         ),
         line("calls", "yes" if settings.calls else "no", "the last calls to systems are kept"),
         line("marker_keys", _keys(desk, document)),
+        line("pages_url", settings.pages_url or "not told", "where notices lead to"),
+        line("notices", ", ".join(settings.notices) or "none", "who is told what happens"),
     ]
 
 
@@ -85,7 +87,7 @@ def retention(desk: Desk) -> list[SettingLine]:
     at = _at(document, ("keep_history",))
     return [
         SettingLine("keep_history", counted(kept.days, "day"), at, "timelines, writes, conflicts"),
-        SettingLine("settled webhooks and runs", counted(KEEP_SETTLED.days, "day")),
+        SettingLine("settled webhooks, runs and notices", counted(KEEP_SETTLED.days, "day")),
         SettingLine("surveys of imports", counted(KEEP_SURVEYS.days, "day")),
         SettingLine("audit", "for ever", "", "its acts hang together, so none is taken out"),
     ]

@@ -16,6 +16,7 @@ from bridge.core.model.outcome_meanings import MEANINGS
 from bridge.engine import worker_identity
 from bridge.errors import LedgerError
 from bridge.ledger import (
+    notice_outbox,
     paused_runs,
     probes,
     refused_webhooks,
@@ -26,6 +27,7 @@ from bridge.ledger import (
 )
 from bridge.ledger.database import DiskFull, Ledger, Tx
 from bridge.ledger.former_names import former_names
+from bridge.ledger.notice_outbox import EndpointRow
 from bridge.ledger.refused_webhooks import RefusedWebhooks
 from bridge.ledger.running_processes import ProcessRow
 from bridge.ledger.summary import Status
@@ -43,6 +45,10 @@ BEATING: Final = frozenset({"web", "worker", "clock"})
 """Kinds of processes that say so."""
 NEWS_FOR: Final = timedelta(days=7)
 """For so long a field that a vendor began to show is news."""
+FAILED_CALLS: Final = 3
+"""So many calls in a row that an endpoint did not take are shown ..."""
+FAILING_CALLS: Final = timedelta(minutes=10)
+"""... or fewer that have failed for so long."""
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 MIN_FREE_SHARE: Final = 0.02
 """The disk is nearly full when less than both is free."""
@@ -194,6 +200,28 @@ def runs_at_rest(tx: Tx, now: datetime) -> Iterator[Trouble]:
         do = f"`bridge runs resume {run.id}` lets it go on, `bridge undo {run.id}` takes it back"
         what = f"run {run.id} ({run_states.in_words(run)}) is paused"
         yield Trouble(Code.RUN_PAUSED, what, run.paused_at, do, run.connection)
+
+
+def endpoints(tx: Tx, desk: Desk, now: datetime) -> Iterator[Trouble]:
+    """See which endpoints take no notices, and what was given up."""
+    rows, counts = notice_outbox.endpoints(tx), notice_outbox.counts(tx)
+    for name in desk.config.settings.notices:
+        row, left = rows.get(name), counts.get(name, {})
+        waiting = counted(left.get(notice_outbox.WAITING, 0), "notice waits", "notices wait")
+        if row is not None and row.gone_at is not None:
+            yield usual(Code.NOTICE_GONE, f"{name} answered 410; {waiting}", row.gone_at)
+        elif row is not None and _fails_for_long(row, now):
+            often = counted(row.failures, "call")
+            what = f"{often} to {name} failed in a row: {row.why}; {waiting}"
+            yield usual(Code.NOTICE_FAILING, what, row.failing_since)
+        if given_up := left.get(notice_outbox.FAILED, 0):
+            many = counted(given_up, "notice was", "notices were")
+            yield usual(Code.NOTICE_UNSENT, f"{many} not delivered to {name}, and given up")
+
+
+def _fails_for_long(row: EndpointRow, now: datetime) -> bool:
+    since = row.failing_since
+    return since is not None and (row.failures >= FAILED_CALLS or now - since >= FAILING_CALLS)
 
 
 def redis(desk: Desk) -> Iterator[Trouble]:

@@ -9,6 +9,7 @@ from bridge.ledger import (
     drift_findings,
     history,
     mapping_drafts,
+    notice_outbox,
     run_records,
     surveys,
     unknown_parts,
@@ -18,7 +19,8 @@ from bridge.ledger import (
 from bridge.ledger.database import Ledger
 
 KEEP_SETTLED: Final = timedelta(days=30)
-"""How long settled webhooks, finished runs, what they found and drafts of mappings are kept."""
+"""How long settled webhooks, finished runs, what they found, drafts of mappings and notices are
+kept."""
 KEEP_SURVEYS: Final = timedelta(days=1)
 """A survey that is this old has long ceased to be of use to an import."""
 KEEP_CALLS: Final = timedelta(hours=24)
@@ -27,6 +29,7 @@ MOST_CALLS: Final = 10_000
 """So many of one connection, the newest."""
 CALLS_AT_ONCE: Final = 2_000
 """In one transaction."""
+NOTICES_AT_ONCE: Final = 500
 MAX_TRANSACTIONS: Final = 50
 """So many of one table may delete rows in one pruning: the clock must not stand still over it."""
 
@@ -41,6 +44,10 @@ def prune(ledger: Ledger, now: datetime, keep_history: timedelta) -> None:
         unknown_parts.prune(tx, now - keep_history)
         surveys.prune(tx, now - KEEP_SURVEYS)
         mapping_drafts.prune(tx, settled_before)
+    for _ in range(MAX_TRANSACTIONS):
+        with ledger.transaction() as tx:
+            if not notice_outbox.prune(tx, settled_before, NOTICES_AT_ONCE):
+                break
     for table in history.PRUNABLE:
         _prune_table(ledger, table, now - keep_history)
 

@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "engine": GROUND | {"core", "connectors", "http", "ledger"},
     "flow": GROUND | {"core", "connectors", "ledger", "engine"},
     "runs": GROUND | {"core", "connectors", "ledger", "engine", "flow"},
+    "notices": GROUND | {"core", "config", "connectors", "http", "ledger", "runs"},
     "procedures": {"engine", "flow", "ledger", "runs"},
     "preview": GROUND | {"core", "connectors", "ledger", "engine", "flow", "runs", "procedures"},
     "observability": {"core", "errors", "scrubber"},
@@ -51,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"home_configuration", "openid", "procedures", "observability", "runs"},
     "home_configuration": GROUND
     | {"core", "config", "connectors", "engine", "ledger", "workbench"},
-    "clock_loop": {"errors", "wiring"},
+    "clock_loop": {"errors", "notices", "wiring"},
     "receiver_loop": {"web", "wiring"},
     "admin_loop": {"core/model", "errors", "home", "operations", "supervisor", "wiring"}
     | {"web", "web/api", "web/pages"},

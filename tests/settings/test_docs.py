@@ -13,6 +13,7 @@ from bridge.config.schemas import (
     ExampleSchema,
     GuardSchema,
     MemberSchema,
+    NoticeSchema,
     SyncSchema,
     WebhookSchema,
 )
@@ -50,6 +51,7 @@ def tables(name):
         ("configuration.md", keys(BridgeSchema)),
         ("configuration.md", keys(ConnectionSchema)),
         ("configuration.md", keys(WebhookSchema)),
+        ("configuration.md", keys(NoticeSchema)),
     ],
 )
 def test_a_table_has_exactly_these_keys(document, expected):

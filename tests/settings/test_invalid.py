@@ -33,13 +33,14 @@ CONNECTION_KEYS = (
                                  "value; allowed keys "
                                  "body_limit, calls, connections, "
                                 "database, http_timeout, keep_history, mappings, "
-                                "marker_keys, mask_personal, openid, redis")]),
+                                "marker_keys, mask_personal, notices, openid, pages_url, redis")]),
         ("bridge", BRIDGE, "connections: {}", [
             "config/bridge.yaml:1: connections: must name at least one connection"]),
         ("bridge", "connections:", "conections: 1\nconnections:", [
             ("config/bridge.yaml:1: conections: unknown key; allowed body_limit, calls, "
              "connections, database, http_timeout, "
-            "keep_history, mappings, marker_keys, mask_personal, openid, redis")]),
+            "keep_history, mappings, marker_keys, mask_personal, notices, openid, "
+            "pages_url, redis")]),
         ("bridge", "system: desk", "system: desc", [
             ("config/bridge.yaml:3: connections.one.system: 'desc' is no system that this bridge "
              "knows; allowed desk, "

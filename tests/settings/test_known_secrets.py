@@ -28,6 +28,9 @@ PLANTED = {
     "the database's password": "d4tabase/p@ss+2",
     "the database's other password": "ssl/p4ss+3",
     "the password of Redis": "r3dis/p@ss+4",
+    "what signs notices": "whsec_bjB0aWNlcyBvZiB0aGUgYnJpZGdlLCAwODE4",
+    "what signed notices": "whsec_bjB0aWNlcyBvZiBhIHllYXIgYWdvLCAwODE5",
+    "the token in a notice's address": "t0ken-of-hooks/0820",
     "the token for /metrics": "m3trics/t0ken+5",
 }
 HOME = (
@@ -37,14 +40,16 @@ HOME = (
     + 'marker_keys: ["${MARKER}", "${MARKER_BEFORE}"]\n'
     + 'database: "postgresql://u:${DATABASE}@h/db?sslpassword=${SSL}"\n'
     + 'redis: "redis://:${REDIS}@h:6379/0"\n'
+    + 'notices: {ops: {url: "https://h/${HOOK}", secrets: ["${NOTICES}", "${NOTICES_BEFORE}"]}}\n'
 )
 VARIABLES = ("KEY", "SECRET", "OLDER", "TWO", "MARKER", "MARKER_BEFORE", "PROXY")
+NOTICES = ("NOTICES", "NOTICES_BEFORE", "HOOK")
 IN_ADDRESSES = {"PROXY", "DATABASE", "SSL", "REDIS"}
 
 
 @pytest.fixture(scope="module")
 def environ():
-    names = (*VARIABLES, "DATABASE", "SSL", "REDIS", "BRIDGE_METRICS_TOKEN")
+    names = (*VARIABLES, "DATABASE", "SSL", "REDIS", *NOTICES, "BRIDGE_METRICS_TOKEN")
     return {
         name: quote(value, safe="") if name in IN_ADDRESSES else value
         for name, value in zip(names, PLANTED.values(), strict=True)

@@ -214,6 +214,27 @@ MEANINGS: Final[Mapping[Code, OutcomeMeaning]] = {
         "read the reason, mend it, then retry: what is right is looked at anew",
     ),
     **RUNNING_MEANINGS,
+    Code.NOTICE_FAILING: OutcomeMeaning(
+        "an endpoint does not take its notices",
+        "The last calls to an address under `notices` were not answered, or not with a 2xx.",
+        "None: tickets travel as ever. Who reads the notices hears of nothing meanwhile.",
+        "mend what the reason names; each notice is tried again for three days, and "
+        "`bridge notices send-again NAME` tries what was given up",
+    ),
+    Code.NOTICE_GONE: OutcomeMeaning(
+        "an endpoint wants no more notices",
+        "An address under `notices` answered 410, which says that it is gone for good.",
+        "None: tickets travel as ever. Nothing is sent there any more, and what waits is kept.",
+        "take the endpoint out of config/bridge.yaml, or correct its `url`; if it is there again, "
+        "`bridge notices send-again NAME`",
+    ),
+    Code.NOTICE_UNSENT: OutcomeMeaning(
+        "notices were given up",
+        "An address under `notices` took them at none of ten tries in three days.",
+        "None: tickets travel as ever. Who reads the notices has not heard of these.",
+        "mend the endpoint, then `bridge notices send-again NAME`; given up ones are kept for "
+        "30 days",
+    ),
     Code.MAP_VALUE: OutcomeMeaning(
         "a value has no writing there",
         "The mapping has no word for the agreed value on that side.",

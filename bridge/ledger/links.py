@@ -278,10 +278,13 @@ def find(tx: Tx, text: str, limit: int = 10) -> list[str]:
     )
     sides = select(side.c.link_id).where(*whole).distinct().limit(limit)
     matching = set(tx.execute(sides).scalars())
-    if not matching and _OF_LINK_ID.fullmatch(text):
-        # Such letters have one order in all databases, and `z` is the last of them.
-        between = link.c.id.between(text, text + _LAST_LETTER * _LONGEST_LINK_ID)
-        begins = select(link.c.id).where(between, link.c.id.startswith(text))
+    if not matching and text:
+        alike = link.c.id == text
+        if _OF_LINK_ID.fullmatch(text):
+            # Such letters have one order in all databases, and `z` is the last of them.
+            between = link.c.id.between(text, text + _LAST_LETTER * _LONGEST_LINK_ID)
+            alike = and_(between, link.c.id.startswith(text))
+        begins = select(link.c.id).where(alike)
         matching = set(tx.execute(begins.order_by(link.c.id).limit(limit)).scalars())
     return sorted(matching)
 

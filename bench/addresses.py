@@ -28,6 +28,7 @@ ASKER: Final = "bench"
 KEY: Final = "k" * 32
 LEFT_OUT: Final = frozenset(
     {"static", "styleguide.page", "sign_in.form", "sign_in.by_link", "api runs.look_at_run_act"}
+    | {"provider.begin", "provider.back"}
 )
 """What asks the ledger nothing, or has no answer for who is signed in."""
 WORD: Final = "unread"

@@ -65,10 +65,11 @@ def upgraded_to(ledger, revision):
 
 
 def parts_of(tx):
-    """Tell what a ledger has, each part as the statement that drops it."""
+    """Tell what a ledger has, each part as the statement that drops it, in the order to drop it."""
     seen = inspect(tx)
     parts = []
-    for table in seen.get_table_names():
+    names = [table for table, _ in seen.get_sorted_table_and_fkc_names() if table]
+    for table in reversed(names):
         parts += [
             f"DROP INDEX {index['name']}"
             for index in seen.get_indexes(table)

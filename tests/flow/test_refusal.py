@@ -136,31 +136,18 @@ def test_an_edit_by_hand_meanwhile_does_not_show_that_a_write_was_taken(world):
         assert probes.findings(tx, "H") == {"tags": False}
 
 
-def test_an_edit_of_the_refused_field_tries_the_new_value_and_ends_the_parking(world):
+@pytest.mark.parametrize("edited", ["L", "H"])
+def test_an_edit_of_the_refused_field_ends_the_parking_on_whichever_side(world, edited):
     ids = born(world)
     picky(world, "H", "status", "pending")
     world.systems["L"].edit(ids["L"], status="pending")
     world.hint("L", ids["L"])
     world.settle()
     assert len(set_aside(world)) == 1
-    world.systems["L"].edit(ids["L"], status="resolved")
-    world.hint("L", ids["L"])
+    world.systems[edited].edit(ids[edited], status="resolved")
+    world.hint(edited, ids[edited])
     world.settle()
-    assert world.systems["H"].peek(ids["H"])["status"] == "resolved"
-    assert set_aside(world) == []
-
-
-def test_an_edit_on_the_side_that_refused_ends_the_parking_as_well(world):
-    ids = born(world)
-    picky(world, "H", "status", "pending")
-    world.systems["L"].edit(ids["L"], status="pending")
-    world.hint("L", ids["L"])
-    world.settle()
-    assert len(set_aside(world)) == 1
-    world.systems["H"].edit(ids["H"], status="resolved")
-    world.hint("H", ids["H"])
-    world.settle()
-    assert world.systems["L"].peek(ids["L"])["status"] == "resolved"
+    assert {world.systems[name].peek(ids[name])["status"] for name in "LH"} == {"resolved"}
     assert set_aside(world) == []
 
 
